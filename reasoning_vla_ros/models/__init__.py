@@ -1,0 +1,7 @@
+"""Vision-language-action models."""
+
+from reasoning_vla_ros.models.config import ReasoningVLAConfig
+from reasoning_vla_ros.models.fusion import TrajectoryFusionMixin
+from reasoning_vla_ros.models.reasoning_vla import ReasoningVLA
+
+__all__ = ["ReasoningVLA", "ReasoningVLAConfig", "TrajectoryFusionMixin"]

@@ -1,0 +1,95 @@
+"""Qwen3-VL (transformers 4.57 and 5.x)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import AutoTokenizer, Qwen3VLConfig, Qwen3VLForConditionalGeneration
+from transformers.utils import cached_file
+
+from reasoning_vla_ros.models.backends import qwen3vl_images
+from reasoning_vla_ros.models.backends.base import ImageBatch
+from reasoning_vla_ros.models.backends.mrope import mrope_position_ids
+
+IMAGE_SETTINGS_FILE = "preprocessor_config.json"
+IMAGE_TOKEN = "<|image_pad|>"
+
+
+class Qwen3VLBackend:
+    """Qwen3-VL with transformers' own classes; see :class:`VLMBackend` for the methods."""
+
+    def load_tokenizer(self, name_or_path: str | None) -> Any:
+        return AutoTokenizer.from_pretrained(name_or_path, local_files_only=is_local(name_or_path))
+
+    def load_config(self, name_or_path: str | None) -> Any:
+        return Qwen3VLConfig.from_pretrained(name_or_path, local_files_only=is_local(name_or_path))
+
+    def build(self, vlm_config: Any, vocab_size: int, attn_implementation: str) -> nn.Module:
+        set_vocab_size(vlm_config, vocab_size)
+        vlm_config._attn_implementation = attn_implementation
+        return Qwen3VLForConditionalGeneration(vlm_config)
+
+    def load(
+        self, name_or_path: str | None, vocab_size: int, dtype: torch.dtype, attn_implementation: str
+    ) -> tuple[nn.Module, int]:
+        vlm = Qwen3VLForConditionalGeneration.from_pretrained(
+            name_or_path,
+            dtype=dtype,
+            attn_implementation=attn_implementation,
+            use_safetensors=True,
+            local_files_only=is_local(name_or_path),
+        )
+        original_vocab_size = vlm.config.text_config.vocab_size
+        vlm.resize_token_embeddings(vocab_size)
+        set_vocab_size(vlm.config, vocab_size)
+        return vlm, original_vocab_size
+
+    def input_embeddings(self, vlm: nn.Module) -> nn.Module:
+        return vlm.model.language_model.embed_tokens
+
+    def visual(self, vlm: nn.Module) -> nn.Module:
+        return vlm.model.visual
+
+    def save_parts(self, vlm: nn.Module, image_settings: dict[str, Any], tokenizer: Any, folder: str) -> None:
+        vlm.config.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        Path(folder, IMAGE_SETTINGS_FILE).write_text(json.dumps(image_settings, indent=2, sort_keys=True) + "\n")
+
+    def load_image_settings(self, name_or_path: str | None) -> dict[str, Any]:
+        path = cached_file(name_or_path, IMAGE_SETTINGS_FILE, local_files_only=is_local(name_or_path))
+        return json.loads(Path(path).read_text())
+
+    def preprocess_images(
+        self, images: list[NDArray[np.uint8]], settings: dict[str, Any], min_pixels: int | None, max_pixels: int | None
+    ) -> ImageBatch:
+        size = settings.get("size") or {}
+        bounds = {
+            "min_pixels": min_pixels or settings.get("min_pixels") or size["shortest_edge"],
+            "max_pixels": max_pixels or settings.get("max_pixels") or size["longest_edge"],
+        }
+        return qwen3vl_images.preprocess(images, {"rescale_factor": 1 / 255, **settings, **bounds})
+
+    def image_prompt(self, num_tokens: int) -> str:
+        return f"<|vision_start|>{IMAGE_TOKEN * num_tokens}<|vision_end|>"
+
+    def position_ids(
+        self, vlm: nn.Module, input_ids: Tensor, image_grid_thw: Tensor | None, attention_mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        merge = vlm.config.vision_config.spatial_merge_size
+        return mrope_position_ids(input_ids, attention_mask, vlm.config.image_token_id, image_grid_thw, merge)
+
+
+def is_local(name_or_path: str | None) -> bool:
+    """Whether it is a folder: then nothing is asked of the hub."""
+    return name_or_path is not None and Path(name_or_path).is_dir()
+
+
+def set_vocab_size(vlm_config: Any, vocab_size: int) -> None:
+    vlm_config.text_config.vocab_size = vocab_size
+    vlm_config.vocab_size = vocab_size

@@ -1,0 +1,119 @@
+"""Configuration of ReasoningVLA, field for field that of the public Alpamayo checkpoints."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from transformers import PretrainedConfig
+
+from reasoning_vla_ros.models.backends import get_backend
+from reasoning_vla_ros.models.vocabulary import TRAJ_TOKENS, extend_tokenizer, token_ids
+
+logger = logging.getLogger(__name__)
+
+
+class ReasoningVLAConfig(PretrainedConfig):
+    """Configuration of :class:`ReasoningVLA` (`model_type` "alpamayo_reasoning_vla").
+
+    Args:
+        vlm_name_or_path: folder or hub id that gives the VLM's config, tokenizer and image preprocessing. A relative
+            name that is a folder inside the checkpoint means that folder; `save_pretrained` leaves one there.
+        vlm_backend: name of a VLM backend, "qwenvl3".
+        traj_tokenizer_cfg, hist_traj_tokenizer_cfg: configs of the tokenizers of the future and of the history, as
+            `create_tokenizer` takes them; without the second, the first encodes the history too.
+        traj_vocab_size: number of `<iN>` tokens.
+        tokens_per_history_traj, tokens_per_future_traj: placeholders in the prompt, tokens a plan.
+        model_dtype: dtype of the weights, "bfloat16", "float16" or "float32".
+        attn_implementation: as transformers takes it. "flash_attention_2" becomes "sdpa", with a warning, where the
+            flash_attn package is absent.
+        min_pixels, max_pixels: bounds of an image's area after resizing; None keeps those of the VLM.
+        add_special_tokens: adds the whole set of special tokens rather than the six trajectory markers.
+
+    Attributes:
+        vocab_size, traj_token_start_idx, traj_token_ids: size of the extended tokenizer, id of `<i0>` and ids of the
+            trajectory markers by name. They come from the checkpoint's config or from the tokenizer; None until
+            `resolve_vocabulary` where the tokenizer is not on disk. Building a config never asks the hub.
+    """
+
+    model_type = "alpamayo_reasoning_vla"
+
+    def __init__(
+        self,
+        vlm_name_or_path: str | None = "Qwen/Qwen3-VL-8B-Instruct",
+        vlm_backend: str = "qwenvl3",
+        traj_tokenizer_cfg: dict[str, Any] | None = None,
+        hist_traj_tokenizer_cfg: dict[str, Any] | None = None,
+        traj_vocab_size: int | None = 768,
+        tokens_per_history_traj: int = 16,
+        tokens_per_future_traj: int = 64,
+        model_dtype: str = "bfloat16",
+        attn_implementation: str = "flash_attention_2",
+        min_pixels: int | None = None,
+        max_pixels: int | None = None,
+        add_special_tokens: bool = False,
+        vocab_size: int | None = None,
+        traj_token_start_idx: int | None = None,
+        traj_token_ids: dict[str, int] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.vlm_name_or_path = vlm_name_or_path
+        self.vlm_backend = vlm_backend.lower()
+        self.traj_tokenizer_cfg = traj_tokenizer_cfg
+        self.hist_traj_tokenizer_cfg = hist_traj_tokenizer_cfg
+        self.traj_vocab_size = traj_vocab_size
+        self.tokens_per_history_traj = tokens_per_history_traj
+        self.tokens_per_future_traj = tokens_per_future_traj
+        self.model_dtype = model_dtype
+        self.attn_implementation = attn_implementation
+        self.min_pixels = min_pixels
+        self.max_pixels = max_pixels
+        self.add_special_tokens = add_special_tokens
+        self.vocab_size = vocab_size
+        self.traj_token_start_idx = traj_token_start_idx
+        self.traj_token_ids = traj_token_ids
+        if vocab_size is None and vlm_name_or_path is not None and Path(vlm_name_or_path).is_dir():
+            self.resolve_vocabulary()
+
+    def build_tokenizer(self) -> Any:
+        """The VLM's tokenizer with the trajectory and special tokens added."""
+        tokenizer = get_backend(self.vlm_backend).load_tokenizer(self.vlm_name_or_path)
+        extend_tokenizer(tokenizer, self.traj_vocab_size, self.add_special_tokens)
+        tokenizer.traj_token_ids = token_ids(tokenizer, TRAJ_TOKENS)
+        if self.traj_vocab_size:
+            tokenizer.traj_token_start_idx = tokenizer.convert_tokens_to_ids("<i0>")
+        return tokenizer
+
+    def resolve_vocabulary(self, tokenizer: Any = None) -> Any:
+        """Fills in or checks what follows from the extended tokenizer, and returns that tokenizer.
+
+        Raises:
+            ValueError: the checkpoint's values are not those of the tokenizer at `vlm_name_or_path`.
+        """
+        tokenizer = tokenizer or self.build_tokenizer()
+        found = {
+            "vocab_size": len(tokenizer),
+            "traj_token_start_idx": getattr(tokenizer, "traj_token_start_idx", None),
+            "traj_token_ids": tokenizer.traj_token_ids,
+        }
+        for name, value in found.items():
+            stated = getattr(self, name)
+            if stated is None:
+                setattr(self, name, value)
+            elif stated != value:
+                raise ValueError(
+                    f"the model's config has {name} {stated}, the tokenizer of {self.vlm_name_or_path!r} gives {value}; "
+                    "the tokenizer must be the one that the model was built with"
+                )
+        return tokenizer
+
+    @classmethod
+    def get_config_dict(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """As in transformers; a `vlm_name_or_path` inside the checkpoint's folder becomes a full path."""
+        config_dict, unused = super().get_config_dict(pretrained_model_name_or_path, **kwargs)
+        inside = Path(pretrained_model_name_or_path) / str(config_dict.get("vlm_name_or_path"))
+        if inside.is_dir():
+            config_dict["vlm_name_or_path"] = str(inside)
+        return config_dict, unused

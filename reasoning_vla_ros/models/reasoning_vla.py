@@ -1,0 +1,256 @@
+"""ReasoningVLA: a vision-language model with trajectory tokens (Alpamayo-R1, arXiv 2511.00088)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+
+from reasoning_vla_ros.models.backends import get_backend
+from reasoning_vla_ros.models.backends.qwen3vl import is_local
+from reasoning_vla_ros.models.config import ReasoningVLAConfig
+from reasoning_vla_ros.models.fusion import TrajectoryFusionMixin
+from reasoning_vla_ros.models.vocabulary import IGNORE_INDEX, SPECIAL_TOKENS, token_ids
+from reasoning_vla_ros.tokenizers import create_tokenizer
+
+logger = logging.getLogger(__name__)
+
+# Folder inside a saved model with the VLM's config, tokenizer and image settings: all that loading needs beside weights.
+VLM_FOLDER = "vlm"
+
+
+class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
+    """A VLM that reads images, text and ego history, and writes reasoning text and trajectory tokens.
+
+    Weights, names and behaviour are those of the public Alpamayo checkpoints; the tokenizers are no part of the state
+    dict.
+
+    Args:
+        config: see :class:`ReasoningVLAConfig`; its `model_dtype` is the dtype of every parameter.
+        pretrained_modules: "vlm" and "traj_tokenizer" to use instead of fresh ones from the config.
+        original_vocab_size: embedding rows that a given "vlm" had before it was resized.
+        print_param_count: logs the number of parameters.
+
+    Attributes:
+        vlm: the vision-language model.
+        tokenizer: its text tokenizer with the added tokens.
+        traj_tokenizer, hist_traj_tokenizer: TrajectoryTokenizers or None.
+        future_token_start_idx, hist_token_start_idx: id of their token 0. The history's tokens follow the future's.
+        special_token_ids: id by name, None for tokens that were not added.
+        original_vocab_size: embedding rows before the tokens were added.
+
+    Raises:
+        ValueError: the tokenizer and the config do not agree.
+    """
+
+    config_class = ReasoningVLAConfig
+    base_model_prefix = "vlm"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_attention_backend = True
+
+    def __init__(
+        self,
+        config: ReasoningVLAConfig,
+        pretrained_modules: Mapping[str, Any] | None = None,
+        original_vocab_size: int | None = None,
+        print_param_count: bool = True,
+    ) -> None:
+        super().__init__(config)
+        modules = dict(pretrained_modules or {})
+        self.backend = get_backend(config.vlm_backend)
+        self.tokenizer = config.resolve_vocabulary()
+        self.special_token_ids = token_ids(self.tokenizer, SPECIAL_TOKENS)
+        self.image_settings = self.backend.load_image_settings(config.vlm_name_or_path)
+        if "vlm" in modules:
+            self.vlm = modules["vlm"]
+            self.original_vocab_size = original_vocab_size
+        else:
+            vlm_config = self.backend.load_config(config.vlm_name_or_path)
+            self.original_vocab_size = vlm_config.text_config.vocab_size
+            with default_dtype(getattr(torch, config.model_dtype)):
+                self.vlm = self.backend.build(vlm_config, config.vocab_size, usable_attention(config))
+        self._set_trajectory_tokenizers(config, modules.get("traj_tokenizer"))
+        self.post_init()
+        if print_param_count:
+            total = sum(parameter.numel() for parameter in self.parameters())
+            trainable = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+            logger.info("%d parameters, %d trainable", total, trainable)
+
+    def _set_trajectory_tokenizers(self, config: ReasoningVLAConfig, traj_tokenizer: Any) -> None:
+        if traj_tokenizer is None and config.traj_tokenizer_cfg is not None:
+            traj_tokenizer = create_tokenizer(config.traj_tokenizer_cfg, allow_imports=False)
+        self.traj_tokenizer = traj_tokenizer
+        self.future_token_start_idx = self.hist_token_start_idx = config.traj_token_start_idx
+        if config.hist_traj_tokenizer_cfg is None:
+            self.hist_traj_tokenizer = traj_tokenizer
+            return
+        self.hist_traj_tokenizer = create_tokenizer(config.hist_traj_tokenizer_cfg, allow_imports=False)
+        if traj_tokenizer is not None:
+            self.hist_token_start_idx += traj_tokenizer.vocab_size
+
+    def check_tokenizers_fit(self) -> None:
+        """Raises ValueError when the trajectory tokenizers need more tokens than the model has."""
+        future = self.traj_tokenizer.vocab_size if self.traj_tokenizer is not None else 0
+        separate = self.hist_traj_tokenizer is not None and self.hist_traj_tokenizer is not self.traj_tokenizer
+        history = self.hist_traj_tokenizer.vocab_size if separate else 0
+        if future + history > (self.config.traj_vocab_size or 0):
+            raise ValueError(
+                f"the tokenizers need {future} future + {history} history = {future + history} trajectory tokens, "
+                f"the model has {self.config.traj_vocab_size} (traj_vocab_size)"
+            )
+
+    @classmethod
+    def from_pretrained_submodules(cls, config: ReasoningVLAConfig) -> ReasoningVLA:
+        """A model on the pretrained VLM at `config.vlm_name_or_path`, its embeddings resized for the added tokens.
+
+        Rows that the VLM already had are kept; new rows are drawn around the mean of the old ones.
+        """
+        config.resolve_vocabulary()
+        vlm, original_vocab_size = get_backend(config.vlm_backend).load(
+            config.vlm_name_or_path, config.vocab_size, getattr(torch, config.model_dtype), usable_attention(config)
+        )
+        return cls(config, pretrained_modules={"vlm": vlm}, original_vocab_size=original_vocab_size)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *model_args: Any, **kwargs: Any) -> ReasoningVLA:
+        """Loads a saved model; offline when given a folder.
+
+        Args:
+            pretrained_model_name_or_path: folder or hub id.
+            dtype: of every parameter, torch.dtype or its name; default is the config's `model_dtype`.
+            attn_implementation: overrides the config's.
+            kwargs: fields of the config (`vlm_name_or_path` for a checkpoint that holds no tokenizer, as Alpamayo-R1
+                does not), or arguments of transformers' own from_pretrained.
+
+        Raises:
+            FileNotFoundError: the folder holds no config.json.
+        """
+        path = pretrained_model_name_or_path
+        local = is_local(str(path))
+        if local:
+            require_file(path, "config.json")
+        config = kwargs.pop("config", None)
+        if config is None:
+            fields = cls.config_class().to_dict().keys()
+            chosen = {name: kwargs.pop(name) for name in list(kwargs) if name in fields and name != "dtype"}
+            config = cls.config_class.from_pretrained(path, local_files_only=local, **chosen)
+        dtype = kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None) or config.model_dtype
+        dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+        config.model_dtype = str(dtype).removeprefix("torch.")
+        config.attn_implementation = kwargs.pop("attn_implementation", None) or config.attn_implementation
+        kwargs = {"local_files_only": local, "use_safetensors": True, **kwargs}
+        return super().from_pretrained(path, *model_args, config=config, dtype=dtype, **kwargs)
+
+    def save_pretrained(self, save_directory: Any, **kwargs: Any) -> None:
+        """Writes weights, config and the folder `vlm/`, with all that `from_pretrained` needs, offline."""
+        folder = Path(save_directory)
+        known_as = self.config.vlm_name_or_path
+        self.config.vlm_name_or_path = VLM_FOLDER
+        try:
+            super().save_pretrained(folder, **kwargs)
+        finally:
+            self.config.vlm_name_or_path = known_as
+        self.backend.save_parts(self.vlm, self.image_settings, self.tokenizer, str(folder / VLM_FOLDER))
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.backend.input_embeddings(self.vlm)
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.vlm.get_output_embeddings()
+
+    def tie_weights(self, *args: Any, **kwargs: Any) -> None:
+        """Ties the VLM's embeddings where its config says so."""
+        if hasattr(PreTrainedModel, "get_expanded_tied_weights_keys"):
+            super().tie_weights(*args, **kwargs)  # transformers 5 collects the VLM's tied keys by itself
+        else:
+            self.vlm.tie_weights()
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        image_grid_thw: Tensor | None = None,
+        labels: Tensor | None = None,
+        traj_data: Mapping[str, Any] | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Any = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int = 0,
+        **kwargs: Any,
+    ) -> Any:
+        """Logits, and the loss when labels are given.
+
+        Args:
+            input_ids: int64 [B, L]; trajectory placeholders are fused when `traj_data` is given.
+            attention_mask: int64 [B, L (+ cached)], 0 for padding; default all ones.
+            pixel_values, image_grid_thw: images of all rows, as :class:`ImageBatch` holds them.
+            labels: int64 [B, L], `IGNORE_INDEX` (-100) where no loss is due. Placeholders in them become the fused
+                tokens.
+            traj_data: see `fuse_traj_tokens`.
+            position_ids: default is counted from the ids and images.
+            past_key_values, use_cache, logits_to_keep: as in transformers.
+
+        Returns:
+            The VLM's output: `loss` (mean cross-entropy of the labelled tokens), `logits`, `past_key_values`.
+        """
+        fused = self.fuse_traj_tokens(input_ids, traj_data)
+        if labels is not None:
+            labels = torch.where((fused != input_ids) & (labels != IGNORE_INDEX), fused, labels)
+        if attention_mask is None:
+            cached = 0 if past_key_values is None else past_key_values.get_seq_length()
+            attention_mask = torch.ones(len(fused), cached + fused.shape[1], dtype=torch.long, device=fused.device)
+        if position_ids is None:
+            if attention_mask.shape != fused.shape:
+                raise ValueError("with cached keys and values, position_ids must be given")
+            position_ids, _ = self.backend.position_ids(self.vlm, fused, image_grid_thw, attention_mask)
+        return self.vlm(
+            input_ids=fused,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            pixel_values=pixel_values,
+            image_grid_thw=image_grid_thw,
+            labels=labels,
+            past_key_values=past_key_values,
+            use_cache=use_cache,
+            logits_to_keep=logits_to_keep,
+            **kwargs,
+        )
+
+
+def require_file(folder: Any, name: str) -> None:
+    """Raises FileNotFoundError, saying what the folder holds, when it lacks the file."""
+    if not Path(folder, name).is_file():
+        held = sorted(path.name for path in Path(folder).iterdir())
+        raise FileNotFoundError(f"model folder {folder} holds no {name}; it holds {held}")
+
+
+def usable_attention(config: ReasoningVLAConfig) -> str:
+    """The attention implementation asked for; "sdpa" in place of flash attention where its package is absent."""
+    if config.attn_implementation == "flash_attention_2" and find_spec("flash_attn") is None:
+        logger.warning("flash_attn is not installed: attention runs on PyTorch's sdpa instead of flash_attention_2")
+        return "sdpa"
+    return config.attn_implementation
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+AutoConfig.register(ReasoningVLAConfig.model_type, ReasoningVLAConfig, exist_ok=True)
+AutoModel.register(ReasoningVLAConfig, ReasoningVLA, exist_ok=True)

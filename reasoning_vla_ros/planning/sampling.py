@@ -1,0 +1,34 @@
+"""Drawing tokens from logits."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def sample_tokens(
+    logits: Tensor, temperature: float, top_p: float, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """Draws one token a row: temperature, then nucleus sampling (arXiv 1904.09751), in the order that Alpamayo uses.
+
+    Args:
+        logits: float [B, V]; tokens at -inf are never drawn.
+        temperature: 0 takes the most likely token.
+        top_p: the smallest set of tokens whose probability reaches it is kept.
+        generator: of the random numbers, on the logits' device.
+
+    Returns:
+        int64 [B] tokens, and float32 [B] their log-probability at temperature 1 without the nucleus.
+    """
+    log_probabilities = logits.float().log_softmax(dim=-1)
+    if temperature == 0:
+        best = log_probabilities.max(dim=-1)
+        return best.indices, best.values
+    probabilities = (logits.float() / temperature).softmax(dim=-1)
+    if top_p < 1:
+        ordered, order = probabilities.sort(dim=-1, descending=True)
+        # A token stays while those before it have not reached top_p, so that the first always stays.
+        ordered = ordered.masked_fill(ordered.cumsum(dim=-1) - ordered >= top_p, 0.0)
+        probabilities = torch.zeros_like(probabilities).scatter(-1, order, ordered)
+    tokens = torch.multinomial(probabilities, 1, generator=generator)
+    return tokens[:, 0], log_probabilities.gather(-1, tokens)[:, 0]
