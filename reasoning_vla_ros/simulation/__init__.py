@@ -1,0 +1,1 @@
+"""Worlds to drive in without a vehicle."""
