@@ -1,0 +1,71 @@
+"""What a path implies about the vehicle's motion."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, NamedTuple
+
+from reasoning_vla_ros.geometry.arrays import ArrayT, namespace, require_shape
+from reasoning_vla_ros.geometry.rotations import matrix_to_yaw, unwrap
+
+# Below this speed the turn of the heading says more about noise than about curvature.
+SLOW_MPS = 0.2
+
+
+class PathKinematics(NamedTuple, Generic[ArrayT]):
+    """Speed (m/s), acceleration (m/s^2), heading rate (rad/s) and curvature (1/m), each [..., T]."""
+
+    speed: ArrayT
+    acceleration: ArrayT
+    heading_rate: ArrayT
+    curvature: ArrayT
+
+
+def path_kinematics(xyz: ArrayT, rot: ArrayT, dt_s: float, v0_mps: Any = None) -> PathKinematics[ArrayT]:
+    """Motion at the waypoints of a path in the ego frame at t0, by finite differences.
+
+    The path starts at the origin with heading zero at t0; waypoint i lies at t0 + (i + 1) * dt_s. Differences are
+    central, and one-sided at the last waypoint. Speed is taken along the vehicle's x axis, so it is negative in
+    reverse. Curvature is heading rate over speed and fades to zero below 0.2 m/s, where it is not observable.
+
+    Args:
+        xyz: [..., T, 3], metres, T >= 1.
+        rot: [..., T, 3, 3].
+        dt_s: step, seconds.
+        v0_mps: speed at t0, a number or [...]; taken from the first two steps when None.
+
+    Raises:
+        ValueError: other shapes, no waypoint, or a step that is not positive.
+    """
+    require_shape(xyz, (None, 3), "positions")
+    require_shape(rot, (None, 3, 3), "rotations")
+    if xyz.shape[:-1] != rot.shape[:-2] or xyz.shape[-2] == 0:
+        raise ValueError(
+            f"positions and rotations need the same number of waypoints, at least 1; "
+            f"got {list(xyz.shape)} and {list(rot.shape)}"
+        )
+    if not dt_s > 0:
+        raise ValueError(f"dt_s must be positive, got {dt_s}")
+    xp = namespace(xyz)
+    zero = xp.zeros_like(xyz[..., :1, 0])
+    xy = xp.concatenate([xp.zeros_like(xyz[..., :1, :2]), xyz[..., :2]], -2)
+    yaw = unwrap(xp.concatenate([zero, matrix_to_yaw(rot)], -1))
+    steps = xy[..., 1:, :] - xy[..., :-1, :]
+    middle = (yaw[..., 1:] + yaw[..., :-1]) / 2
+    mean_speed = (steps[..., 0] * xp.cos(middle) + steps[..., 1] * xp.sin(middle)) / dt_s
+    inner = (mean_speed[..., 1:] + mean_speed[..., :-1]) / 2
+    # Half a step beyond the last mean speed, on the line through the last two.
+    last = 1.5 * mean_speed[..., -1:] - 0.5 * mean_speed[..., -2:-1] if xyz.shape[-2] > 1 else mean_speed[..., -1:]
+    speed = xp.concatenate([inner, last], -1)
+    if v0_mps is None:
+        v0 = 1.5 * mean_speed[..., :1] - 0.5 * mean_speed[..., 1:2] if xyz.shape[-2] > 1 else mean_speed[..., :1]
+    else:
+        v0 = zero + (v0_mps[..., None] if getattr(v0_mps, "ndim", 0) else v0_mps)
+    heading_rate = _central(yaw, dt_s)
+    curvature = heading_rate * speed / xp.clip(speed**2, SLOW_MPS**2, None)
+    return PathKinematics(speed, _central(xp.concatenate([v0, speed], -1), dt_s), heading_rate, curvature)
+
+
+def _central(values: ArrayT, dt_s: float) -> ArrayT:
+    """Derivatives [..., T] at all but the first of T + 1 values."""
+    steps = (values[..., 1:] - values[..., :-1]) / dt_s
+    return namespace(values).concatenate([(steps[..., 1:] + steps[..., :-1]) / 2, steps[..., -1:]], -1)  # type: ignore[no-any-return]
