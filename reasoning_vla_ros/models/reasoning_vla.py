@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -76,8 +75,9 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
         else:
             vlm_config = self.backend.load_config(config.vlm_name_or_path)
             self.original_vocab_size = vlm_config.text_config.vocab_size
-            with default_dtype(getattr(torch, config.model_dtype)):
-                self.vlm = self.backend.build(vlm_config, config.vocab_size, usable_attention(config))
+            self.vlm = self.backend.build(
+                vlm_config, config.vocab_size, getattr(torch, config.model_dtype), usable_attention(config)
+            )
         self._set_trajectory_tokenizers(config, modules.get("traj_tokenizer"))
         self.post_init()
         if print_param_count:
@@ -240,16 +240,6 @@ def usable_attention(config: ReasoningVLAConfig) -> str:
         logger.warning("flash_attn is not installed: attention runs on PyTorch's sdpa instead of flash_attention_2")
         return "sdpa"
     return config.attn_implementation
-
-
-@contextmanager
-def default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 AutoConfig.register(ReasoningVLAConfig.model_type, ReasoningVLAConfig, exist_ok=True)

@@ -68,18 +68,20 @@ def reason(
         if bool(active.any()):
             rollout.step(tokens, active)
     everyone = torch.ones_like(active)
-    _close_text(rollout, model, rows)
+    _close_text(rollout, model, rows, complete)
     rollout.step(torch.full_like(rollout.next_position, future_start), everyone)
     return ReasoningTokens(rows, complete)
 
 
-def _close_text(rollout: Rollout, model: Any, rows: list[list[int]]) -> None:
-    """Ends the chain of thought of rows that have not ended it, for models that mark its end."""
+def _close_text(rollout: Rollout, model: Any, rows: list[list[int]], complete: list[bool]) -> None:
+    """Ends the chain of thought of rows that were cut inside it, for models that mark its end."""
     end = model.special_token_ids.get("cot_end")
     if end is None:
         return
-    device = rollout.next_position.device
-    unclosed = torch.tensor([end not in row for row in rows], device=device)
+    unclosed = torch.tensor(
+        [end not in row and not whole for row, whole in zip(rows, complete, strict=True)],
+        device=rollout.next_position.device,
+    )
     if bool(unclosed.any()):
         rollout.step(torch.full_like(rollout.next_position, end), unclosed)
 

@@ -35,8 +35,8 @@ class VLMBackend(Protocol):
     def load_config(self, name_or_path: str | None) -> Any:
         """The VLM's transformers config."""
 
-    def build(self, vlm_config: Any, vocab_size: int, attn_implementation: str) -> nn.Module:
-        """A VLM with fresh weights, in torch's default dtype, and `vocab_size` rows in both embeddings."""
+    def build(self, vlm_config: Any, vocab_size: int, dtype: torch.dtype, attn_implementation: str) -> nn.Module:
+        """A VLM with fresh weights, all of one dtype, and `vocab_size` rows in both embeddings."""
 
     def load(
         self, name_or_path: str | None, vocab_size: int, dtype: torch.dtype, attn_implementation: str

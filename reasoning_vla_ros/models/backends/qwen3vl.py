@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +32,14 @@ class Qwen3VLBackend:
     def load_config(self, name_or_path: str | None) -> Any:
         return Qwen3VLConfig.from_pretrained(name_or_path, local_files_only=is_local(name_or_path))
 
-    def build(self, vlm_config: Any, vocab_size: int, attn_implementation: str) -> nn.Module:
+    def build(self, vlm_config: Any, vocab_size: int, dtype: torch.dtype, attn_implementation: str) -> nn.Module:
         set_vocab_size(vlm_config, vocab_size)
+        # The parts are built by their own configs, each of which may hold another dtype.
+        for part in (vlm_config, vlm_config.text_config, vlm_config.vision_config):
+            part.dtype = dtype
         vlm_config._attn_implementation = attn_implementation
-        return Qwen3VLForConditionalGeneration(vlm_config)
+        with default_dtype(dtype):
+            return Qwen3VLForConditionalGeneration(vlm_config)
 
     def load(
         self, name_or_path: str | None, vocab_size: int, dtype: torch.dtype, attn_implementation: str
@@ -58,8 +64,20 @@ class Qwen3VLBackend:
 
     def save_parts(self, vlm: nn.Module, image_settings: dict[str, Any], tokenizer: Any, folder: str) -> None:
         vlm.config.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        self.save_image_settings(image_settings, folder)
+        self.save_tokenizer(tokenizer, folder)
+
+    def save_image_settings(self, image_settings: dict[str, Any], folder: str) -> None:
         Path(folder, IMAGE_SETTINGS_FILE).write_text(json.dumps(image_settings, indent=2, sort_keys=True) + "\n")
+
+    def save_tokenizer(self, tokenizer: Any, folder: str) -> None:
+        """Writes the tokenizer under a class name that transformers 4.57 and 5.x both know."""
+        tokenizer.save_pretrained(folder)
+        path = Path(folder, "tokenizer_config.json")
+        settings = json.loads(path.read_text())
+        if settings.get("tokenizer_class") == "TokenizersBackend":
+            settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+            path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
 
     def load_image_settings(self, name_or_path: str | None) -> dict[str, Any]:
         path = cached_file(name_or_path, IMAGE_SETTINGS_FILE, local_files_only=is_local(name_or_path))
@@ -88,6 +106,16 @@ class Qwen3VLBackend:
 def is_local(name_or_path: str | None) -> bool:
     """Whether it is a folder: then nothing is asked of the hub."""
     return name_or_path is not None and Path(name_or_path).is_dir()
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def set_vocab_size(vlm_config: Any, vocab_size: int) -> None:

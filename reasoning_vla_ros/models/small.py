@@ -1,0 +1,138 @@
+"""A small ReasoningVLA made from nothing but a seed: for tests, for trying the pipeline, and to be trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast, Qwen3VLConfig
+
+from reasoning_vla_ros.models.backends import get_backend
+from reasoning_vla_ros.models.config import ReasoningVLAConfig
+from reasoning_vla_ros.models.reasoning_vla import VLM_FOLDER, ReasoningVLA
+
+# Tokens of Qwen's chat and image markup; the rest of the vocabulary is the 256 bytes.
+MARKUP_TOKENS = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
+# One file, read by people, that says what the weights are worth.
+NOTE_FILE = "UNTRAINED.txt"
+NOTE = "The weights of this model are random: it was never trained. Its plans and its text mean nothing.\n"
+
+# 0.1 s steps over 6.4 s. Random tokens stay within mild accelerations (0.5 m/s^2) and curvatures (1/500 m), so that even
+# an untrained model's plans pass the safety checks; the odd number of bins has one that means zero.
+TRAJ_TOKENIZER = {
+    "action_space": {"name": "unicycle", "accel_std": 0.25, "curvature_std": 0.001, "n_waypoints": 64, "dt": 0.1},
+    "action_tokenizer": {"name": "uniform", "action_range": [-2.0, 2.0], "num_bins": 255},
+}
+# Ego positions relative to t0: a 16-step history reaches back 1.5 s, which even bins of 4 m a step represent.
+HIST_TRAJ_TOKENIZER = {"action_space": {"name": "delta_xyz"}, "action_tokenizer": {"name": "uniform", "num_bins": 255}}
+
+
+def build_small_model(
+    folder: str | Path, seed: int = 0, hidden_size: int = 128, num_layers: int = 4, tied: bool = True
+) -> ReasoningVLA:
+    """Makes a ReasoningVLA with random weights, saves it to `folder` and returns it.
+
+    With the defaults it has about two million parameters and plans in about a second on two CPU cores.
+    """
+    folder = Path(folder)
+    vlm_folder = folder / VLM_FOLDER
+    vlm_folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = byte_tokenizer()
+    backend = get_backend("qwenvl3")
+    vlm_config = small_vlm_config(tokenizer, hidden_size, num_layers, tied)
+    vlm_config.save_pretrained(vlm_folder)
+    backend.save_image_settings(IMAGE_SETTINGS, str(vlm_folder))
+    backend.save_tokenizer(tokenizer, str(vlm_folder))
+    config = ReasoningVLAConfig(
+        vlm_name_or_path=str(vlm_folder),
+        traj_tokenizer_cfg=TRAJ_TOKENIZER,
+        hist_traj_tokenizer_cfg=HIST_TRAJ_TOKENIZER,
+        traj_vocab_size=510,
+        tokens_per_history_traj=48,
+        tokens_per_future_traj=128,
+        model_dtype="float32",
+        attn_implementation="sdpa",
+        add_special_tokens=True,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = ReasoningVLA(config, print_param_count=False).eval()
+    model.save_pretrained(folder)
+    (folder / NOTE_FILE).write_text(NOTE)
+    return model
+
+
+# 448 x 128 for KITTI's 1226 x 370, 320 x 192 for 640 x 360: 56 to 60 tokens an image.
+IMAGE_SETTINGS: dict[str, Any] = {
+    "patch_size": 16,
+    "temporal_patch_size": 2,
+    "merge_size": 2,
+    "size": {"shortest_edge": 32 * 32, "longest_edge": 64 * 32 * 32},
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_std": [0.5, 0.5, 0.5],
+    "rescale_factor": 1 / 255,
+}
+
+
+def byte_tokenizer() -> PreTrainedTokenizerFast:
+    """A tokenizer over bytes, with Qwen's markup tokens; it can write any text."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={symbol: index for index, symbol in enumerate(alphabet)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>", clean_up_tokenization_spaces=False
+    )
+    fast.add_tokens(list(MARKUP_TOKENS), special_tokens=True)
+    return fast
+
+
+def small_vlm_config(tokenizer: Any, hidden_size: int, num_layers: int, tied: bool) -> Qwen3VLConfig:
+    head_dim = 32
+    heads = max(2, hidden_size // head_dim)
+    token = tokenizer.convert_tokens_to_ids
+    text = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": hidden_size,
+        "intermediate_size": 3 * hidden_size,
+        "num_hidden_layers": num_layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": heads // 2,
+        "head_dim": head_dim,
+        "max_position_embeddings": 8192,
+        "rope_theta": 5_000_000,
+        "rope_scaling": {"rope_type": "default", "mrope_interleaved": True, "mrope_section": [8, 4, 4]},
+        "eos_token_id": token("<|im_end|>"),
+        "tie_word_embeddings": tied,
+    }
+    vision = {
+        "depth": 3,
+        "hidden_size": 96,
+        "intermediate_size": 288,
+        "num_heads": 3,
+        "out_hidden_size": hidden_size,
+        "num_position_embeddings": 256,
+        "patch_size": IMAGE_SETTINGS["patch_size"],
+        "temporal_patch_size": IMAGE_SETTINGS["temporal_patch_size"],
+        "spatial_merge_size": IMAGE_SETTINGS["merge_size"],
+        "deepstack_visual_indexes": [0, 1],
+    }
+    return Qwen3VLConfig(
+        text_config=text,
+        vision_config=vision,
+        image_token_id=token("<|image_pad|>"),
+        video_token_id=token("<|video_pad|>"),
+        vision_start_token_id=token("<|vision_start|>"),
+        vision_end_token_id=token("<|vision_end|>"),
+        tie_word_embeddings=tied,
+    )

@@ -1,0 +1,215 @@
+"""The planner: an observation in, a plan out; the same in the node, in evaluation and in closed loop."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reasoning_vla_ros.geometry.kinematics import path_kinematics
+from reasoning_vla_ros.models.extraction import extract_between
+from reasoning_vla_ros.planning.candidates import Candidates, decode_candidates
+from reasoning_vla_ros.planning.checks import check_candidate
+from reasoning_vla_ros.planning.decoding import ReasoningTokens, act, reason
+from reasoning_vla_ros.planning.model_loading import load_model
+from reasoning_vla_ros.planning.observation import Observation
+from reasoning_vla_ros.planning.plan import Plan
+from reasoning_vla_ros.planning.prompt import build_prompt
+from reasoning_vla_ros.planning.rollout import Rollout
+from reasoning_vla_ros.planning.settings import PlannerSettings
+from reasoning_vla_ros.planning.stages import StageClock
+
+OnText = Callable[[str, bool], None]
+
+
+class Planner:
+    """Runs a ReasoningVLA: reasoning text first, then trajectory tokens limited to the trajectory vocabulary.
+
+    Args:
+        model: a ReasoningVLA with a trajectory tokenizer that fits it.
+        settings: sampling and the bounds of a valid plan.
+    """
+
+    def __init__(self, model: Any, settings: PlannerSettings | None = None) -> None:
+        if model.traj_tokenizer is None:
+            raise ValueError("the model has no trajectory tokenizer; its config or the argument tokenizer must give one")
+        model.check_tokenizers_fit()
+        self.model = model
+        self.settings = settings or PlannerSettings()
+        self.act_seconds = 0.0  # of the newest plan: what must be left of a deadline when reasoning ends
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path_or_id: str,
+        tokenizer: Any = None,
+        vlm: str | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        settings: PlannerSettings | None = None,
+    ) -> Planner:
+        """Loads the model as `planning.model_loading.load_model` does, with the same arguments and errors."""
+        return cls(load_model(str(path_or_id), tokenizer, vlm, device, dtype), settings)
+
+    @property
+    def dt_s(self) -> float:
+        """Step between waypoints, seconds."""
+        return float(self.model.traj_tokenizer.action_space.dt_s)
+
+    @torch.inference_mode()
+    def plan(
+        self,
+        observation: Observation,
+        num_samples: int = 1,
+        deadline_s: float | None = None,
+        on_text: OnText | None = None,
+        seed: int | None = None,
+    ) -> Plan:
+        """Plans from an observation.
+
+        Args:
+            observation: what the robot sees.
+            num_samples: K, candidates to draw.
+            deadline_s: seconds that the plan may take; the reasoning is cut to meet it, and the plan says so.
+            on_text: called with the first candidate's text so far, and whether it is finished, as it is written.
+            seed: of the random numbers; None draws one, which the plan tells. On one machine the same observation,
+                K and seed give the same plan, unless a deadline cut it.
+
+        Raises:
+            ValueError: no samples asked for, or a history whose length does not fit the model.
+        """
+        if num_samples < 1:
+            raise ValueError(f"num_samples must be at least 1, got {num_samples}")
+        clock = StageClock(self.model.device)
+        seed = secrets.randbits(63) if seed is None else seed
+        generator = torch.Generator(self.model.device).manual_seed(seed)
+        history_xyz, history_rot = self._history(observation)
+        with clock.stage("encode"):
+            inputs = self._inputs(observation, history_xyz, history_rot)
+        visual = self.model.backend.visual(self.model.vlm)
+        with clock.stage("prefill"), clock.carved_out(visual, name="encode", enclosing="prefill"):
+            rollout = Rollout(self.model, inputs, num_samples)
+        out_of_time, was_cut = self._deadline(clock, deadline_s)
+        with clock.stage("reason"):
+            reasoning = reason(rollout, self.model, self.settings, generator, out_of_time, self._teller(on_text))
+        with clock.stage("act"):
+            tokens, lengths, score = act(rollout, self.model, self.settings, generator)
+            candidates = decode_candidates(self.model.traj_tokenizer, history_xyz, history_rot, tokens, lengths)
+        self.act_seconds = clock.seconds["act"]
+        if on_text is not None:
+            on_text(self._text(reasoning.rows[0]), True)
+        return self._plan(observation, candidates, reasoning, score, inputs, tokens, seed, clock, was_cut, deadline_s)
+
+    def _history(self, observation: Observation) -> tuple[Tensor, Tensor]:
+        """[1, T, 3] and [1, T, 3, 3] on the model's device."""
+        xyz = torch.from_numpy(np.array(observation.history_xyz))[None]
+        rot = torch.from_numpy(np.array(observation.history_rot))[None]
+        return xyz.to(self.model.device), rot.to(self.model.device)
+
+    def _inputs(self, observation: Observation, history_xyz: Tensor, history_rot: Tensor) -> dict[str, Tensor]:
+        """The model's inputs: prompt ids with the ego history fused in, and images."""
+        model = self.model
+        images = [image for camera in observation.cameras for image in camera.images]
+        config = model.config
+        inputs: dict[str, Tensor] = {}
+        image_texts = []
+        if images:
+            batch = model.backend.preprocess_images(images, model.image_settings, config.min_pixels, config.max_pixels)
+            inputs["pixel_values"] = batch.pixel_values.to(model.device, model.dtype)
+            inputs["image_grid_thw"] = batch.image_grid_thw.to(model.device)
+            image_texts = [model.backend.image_prompt(count) for count in batch.tokens_per_image]
+        text = build_prompt(observation, image_texts, config.tokens_per_history_traj, model.special_token_ids)
+        input_ids = torch.tensor([model.tokenizer(text, add_special_tokens=False).input_ids], device=model.device)
+        history = {"ego_history_xyz": history_xyz[:, None], "ego_history_rot": history_rot[:, None]}
+        inputs["input_ids"] = model.fuse_traj_tokens(input_ids, history)
+        return inputs
+
+    def _deadline(self, clock: StageClock, deadline_s: float | None) -> tuple[Callable[[], bool], list[bool]]:
+        """Asks whether the reasoning must end now, and the list that is filled once it had to."""
+        cut: list[bool] = []
+
+        def out_of_time() -> bool:
+            if deadline_s is None or clock.elapsed_s() + self.act_seconds < deadline_s:
+                return False
+            cut.append(True)
+            return True
+
+        return out_of_time, cut
+
+    def _teller(self, on_text: OnText | None) -> Callable[[list[int]], None] | None:
+        return None if on_text is None else lambda ids: on_text(self._text(ids), False)
+
+    def _text(self, token_ids: list[int]) -> str:
+        """The chain of thought, still being written or not."""
+        raw = self.model.tokenizer.decode(token_ids, skip_special_tokens=False)
+        return extract_between(raw, "cot") or self.model.tokenizer.decode(token_ids, skip_special_tokens=True).strip()
+
+    def _meta_action(self, token_ids: list[int]) -> str:
+        return extract_between(self.model.tokenizer.decode(token_ids, skip_special_tokens=False), "meta_action")
+
+    def _plan(
+        self,
+        observation: Observation,
+        candidates: Candidates,
+        reasoning: ReasoningTokens,
+        score: Tensor,
+        inputs: dict[str, Tensor],
+        tokens: Tensor,
+        seed: int,
+        clock: StageClock,
+        was_cut: list[bool],
+        deadline_s: float | None,
+    ) -> Plan:
+        v0_mps = estimate_speed(observation)
+        motion = path_kinematics(candidates.xyz.astype(np.float64), candidates.rot.astype(np.float64), self.dt_s, v0_mps)
+        reasons = list(candidates.invalid_reasons)
+        for k, reason_so_far in enumerate(reasons):
+            reasons[k] = reason_so_far or check_candidate(
+                candidates.xyz[k],
+                motion.speed[k],
+                motion.acceleration[k],
+                motion.heading_rate[k],
+                v0_mps,
+                self.dt_s,
+                self.settings.limits,
+            )
+        valid = np.array([not reason for reason in reasons])
+        scores = score.float().cpu().numpy()
+        best = int(np.where(valid, scores, -np.inf).argmax())
+        seconds = clock.result()
+        reduced = ""
+        if was_cut:
+            reduced = f"reasoning cut after {max(map(len, reasoning.rows))} tokens to meet the deadline of {deadline_s} s"
+        if deadline_s is not None and seconds.total > deadline_s:
+            reduced = f"{reduced + '; ' if reduced else ''}took {seconds.total:.3f} s of {deadline_s} s"
+        return Plan(
+            t0_ns=observation.t0_ns,
+            xyz=candidates.xyz,
+            rot=candidates.rot,
+            speed_mps=motion.speed.astype(np.float32),
+            dt_s=self.dt_s,
+            score=scores,
+            valid=valid,
+            invalid_reasons=tuple(reasons),
+            selected=best if valid[best] else -1,
+            reasoning=tuple(self._text(row) for row in reasoning.rows),
+            meta_actions=tuple(self._meta_action(row) for row in reasoning.rows),
+            reasoning_complete=tuple(reasoning.complete),
+            num_prompt_tokens=inputs["input_ids"].shape[1],
+            num_reasoning_tokens=tuple(len(row) for row in reasoning.rows),
+            num_trajectory_tokens=tokens.shape[1],
+            seconds=seconds,
+            seed=seed,
+            reduced=reduced,
+        )
+
+
+def estimate_speed(observation: Observation) -> float:
+    """Speed at t0 along the vehicle's x axis, m/s, from the last two poses; 0 with a single pose."""
+    if len(observation.history_xyz) < 2:
+        return 0.0
+    return float(-observation.history_xyz[-2, 0] / observation.dt_s)
