@@ -16,7 +16,7 @@ if [ -d .venv/share/rclpy ]; then
 elif [ -n "${ROS_DISTRO:-}" ]; then
     set -- "$@" --cmake-args -DBUILD_TESTING=OFF
 else
-    echo "ros_build.sh: no ROS 2: needed either 'pip install .[ros]' into .venv or a sourced ROS installation" >&2
+    echo "ros_build.sh: no ROS 2: needed either 'make setup' or a sourced ROS installation" >&2
     exit 1
 fi
 # Links instead of copies, so that edits count at once. Going from copies to links needs a clean build.

