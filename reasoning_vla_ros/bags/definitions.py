@@ -51,7 +51,8 @@ def _store_for(channel: Channel) -> Typestore:
     store = get_typestore(Stores.EMPTY)
     try:
         store.register(definitions)
-    except (TypesysError, SyntaxError) as error:
+        store.get_msgdef(channel.msg_type)  # KeyError: it uses a type that it does not define
+    except (TypesysError, SyntaxError, KeyError) as error:
         raise BagError(
             f"{channel.topic}: the recorded definition of {channel.msg_type} is unusable: {error}"
         ) from error

@@ -173,7 +173,7 @@ def _decode_compressed(data: memoryview, format_text: str, max_pixels: int) -> N
     kind = _compressed_kind(data, format_text)
     try:
         with PilImage.open(io.BytesIO(data), formats=(kind,)) as image:
-            _check_size(*image.size, max_pixels)
+            _check_size(image.width, image.height, max_pixels)
             image.load()
             if image.mode.startswith("I"):  # 16-bit grey; convert() would clip at 255
                 grey = ((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -49,7 +49,8 @@ class Road:
         """Points [..., 2] at arc lengths s_m [...], `left_m` to the left of the centre line, metres."""
         heading = self.heading_at(s_m)
         x, y = (np.interp(s_m, self._grid, self.xy[:, axis]) for axis in (0, 1))
-        return np.stack([x - left_m * np.sin(heading), y + left_m * np.cos(heading)], axis=-1)
+        offset = np.stack([-left_m * np.sin(heading), left_m * np.cos(heading)], axis=-1)
+        return np.asarray(np.stack([x, y], axis=-1) + offset, dtype=np.float64)
 
     @property
     def _grid(self) -> NDArray[np.float64]:
@@ -108,4 +109,4 @@ class RoadDrive:
 
 def _integral(values: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     """Running integral by the trapezoidal rule, from 0."""
-    return np.concatenate([[0.0], np.cumsum((values[1:] + values[:-1]) / 2) * step])
+    return np.append(0.0, np.cumsum((values[1:] + values[:-1]) / 2) * step).astype(np.float64)

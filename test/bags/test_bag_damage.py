@@ -1,0 +1,288 @@
+"""Bags that are empty, cut short, damaged, or not quite as this package writes them."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+
+from reasoning_vla_ros.bags import (
+    BagEmptyError,
+    BagError,
+    BagNotFoundError,
+    BagReader,
+    BagTruncatedError,
+    BagTruncatedWarning,
+    BagWriter,
+)
+from reasoning_vla_ros.bags import types as t
+
+WriteBag = Callable[..., Path]
+COUNT = 700  # strings of 3 kB: three chunks of 1 MiB
+
+
+def read_all(path: Path, on_truncated: Literal["error", "warn"] = "error") -> tuple[list[str], str | None]:
+    """The texts that were read, and the damage that was raised in the end."""
+    texts: list[str] = []
+    with BagReader(path, on_truncated=on_truncated) as reader:
+        try:
+            for _, _, msg in reader.messages(["/text"]):
+                texts.append(msg.data[:6])
+        except BagTruncatedError as error:
+            assert error.messages_read == len(texts)
+            return texts, str(error)
+    return texts, None
+
+
+@pytest.fixture(scope="module")
+def whole_bags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Bytes of a bag in each form."""
+    folder = tmp_path_factory.mktemp("whole")
+    for name, compress in (("plain.mcap", False), ("packed.mcap", True), ("plain.db3", False)):
+        with BagWriter(folder / name, compress=compress) as writer:
+            for index in range(COUNT):
+                writer.write("/text", t.String(data=f"{index:06d} " + "x" * 3000), index + 1)
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize("share", [0.02, 0.2, 0.5, 0.8, 0.97])
+@pytest.mark.parametrize("name", ["plain.mcap", "plain.db3"])
+def test_a_cut_bag_gives_what_lies_before_the_cut(
+    name: str, share: float, tmp_path: Path, whole_bags: dict[str, bytes]
+) -> None:
+    data = whole_bags[name]
+    path = tmp_path / name
+    path.write_bytes(data[: int(share * len(data))])
+    texts, damage = read_all(path)
+    assert texts == [f"{index:06d}" for index in range(len(texts))]
+    assert 0.8 * share * COUNT - 15 <= len(texts) <= 1.01 * share * COUNT + 1
+    assert damage is not None
+    assert f"{len(texts)} messages were read" in damage
+    assert f"the file ends after {int(share * len(data))}" in damage
+
+
+def test_a_cut_compressed_bag_gives_its_whole_chunks(tmp_path: Path, whole_bags: dict[str, bytes]) -> None:
+    data = whole_bags["packed.mcap"]
+    path = tmp_path / "cut.mcap"
+    counts = set()
+    for length in range(200, len(data), 400):
+        path.write_bytes(data[:length])
+        try:
+            texts, damage = read_all(path)
+        except BagTruncatedError as error:
+            texts, damage = [], str(error)
+        assert texts == [f"{index:06d}" for index in range(len(texts))]
+        assert damage is not None
+        counts.add(len(texts))
+    assert counts >= {0, COUNT}
+    assert len(counts) == 4  # none, one, two or three chunks
+
+
+@pytest.mark.parametrize("lost_bytes", [1, 8, 30, 37, 60, 200])
+@pytest.mark.parametrize("name", ["plain.mcap", "packed.mcap"])
+def test_an_mcap_without_its_end_still_gives_every_message(
+    name: str, lost_bytes: int, tmp_path: Path, whole_bags: dict[str, bytes]
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(whole_bags[name][:-lost_bytes])
+    texts, damage = read_all(path)
+    assert len(texts) == COUNT
+    assert damage is not None and "within its summary" in damage
+
+
+def test_a_warning_may_take_the_place_of_the_error(tmp_path: Path, whole_bags: dict[str, bytes]) -> None:
+    path = tmp_path / "cut.mcap"
+    path.write_bytes(whole_bags["plain.mcap"][:1_000_000])
+    with pytest.warns(BagTruncatedWarning, match=r"cut\.mcap is damaged: .* messages were read"):
+        texts, damage = read_all(path, on_truncated="warn")
+    assert len(texts) > 300
+    assert damage is None
+    with pytest.raises(ValueError, match="got 'ignore'"):
+        BagReader(path, on_truncated="ignore")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["plain.mcap", "plain.db3"])
+def test_nothing_readable_is_an_error_at_once(name: str, tmp_path: Path, whole_bags: dict[str, bytes]) -> None:
+    path = tmp_path / name
+    path.write_bytes(whole_bags[name][:60])
+    with pytest.raises(BagTruncatedError, match="0 messages were read"), BagReader(path):
+        pass
+
+
+@pytest.mark.parametrize("name", ["noise.mcap", "noise.db3"])
+def test_noise_is_no_bag(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(bytes(range(256)) * 40)
+    with pytest.raises(BagTruncatedError, match="0 messages were read"), BagReader(tmp_path / name):
+        pass
+
+
+def test_a_folder_whose_file_was_cut(tmp_path: Path, write_bag: WriteBag) -> None:
+    path = write_bag(tmp_path / "bag", count=COUNT)
+    file = path / "bag.mcap"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    texts, damage = read_all(path)
+    assert 300 < len(texts) < 360
+    assert damage is not None
+
+
+def test_a_folder_without_metadata_is_read_by_its_files(tmp_path: Path, write_bag: WriteBag) -> None:
+    path = write_bag(tmp_path / "bag")
+    (path / "metadata.yaml").unlink()
+    assert len(read_all(path)[0]) == 60
+
+
+def test_a_folder_of_several_files_is_read_in_order_of_time(tmp_path: Path) -> None:
+    folder = tmp_path / "split"
+    folder.mkdir()
+    for part in (0, 2, 10):
+        with BagWriter(folder / f"split_{part}.mcap") as writer:
+            writer.write("/text", t.String(data=f"{part:06d}"), part + 1)
+    assert read_all(folder)[0] == ["000000", "000002", "000010"]
+
+
+def test_metadata_without_its_file(tmp_path: Path, write_bag: WriteBag) -> None:
+    path = write_bag(tmp_path / "bag")
+    (path / "bag.mcap").unlink()
+    with pytest.raises(BagError, match="bag cannot be read: .*missing"), BagReader(path):
+        pass
+
+
+@pytest.mark.parametrize("storage", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
+def test_a_bag_without_messages(storage: StoragePlugin, tmp_path: Path) -> None:
+    with Writer(tmp_path / "bag", version=9, storage_plugin=storage) as writer:
+        writer.add_connection("/text", "std_msgs/msg/String", typestore=t.TYPESTORE)
+    bare = next(file for file in (tmp_path / "bag").iterdir() if file.suffix != ".yaml")
+    for path in (tmp_path / "bag", bare):
+        with pytest.raises(BagEmptyError, match="holds no messages, needed at least one"), BagReader(path):
+            pass
+
+
+def test_paths_that_are_no_bag(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "empty.mcap").write_bytes(b"")
+    (tmp_path / "folder").mkdir()
+    for name, error, needed in (
+        ("absent", BagNotFoundError, "absent does not exist"),
+        ("notes.txt", BagNotFoundError, "needed a rosbag2 folder or a file ending in .mcap or .db3"),
+        ("folder", BagNotFoundError, "needed metadata.yaml or files ending in .mcap or .db3"),
+        ("empty.mcap", BagEmptyError, "is an empty file"),
+    ):
+        with pytest.raises(error, match=needed), BagReader(tmp_path / name):
+            pass
+
+
+def string(text: str) -> bytes:
+    return struct.pack("<I", len(text)) + text.encode()
+
+
+def record(opcode: int, body: bytes) -> bytes:
+    return struct.pack("<BQ", opcode, len(body)) + body
+
+
+def text_record(time_ns: int, text: str) -> bytes:
+    cdr = b"\x00\x01\x00\x00" + struct.pack("<I", len(text) + 1) + text.encode() + b"\x00"
+    return record(5, struct.pack("<HIQQ", 1, 0, time_ns, time_ns) + cdr)
+
+
+def chunk_record(content: bytes, crc: int) -> bytes:
+    return record(
+        6, struct.pack("<QQQI", 0, 9, len(content), crc) + string("") + struct.pack("<Q", len(content)) + content
+    )
+
+
+MAGIC = b"\x89MCAP0\r\n"
+HEAD = MAGIC + record(1, string("ros2") + string("by hand"))
+SCHEMA = record(3, struct.pack("<H", 1) + string("std_msgs/msg/String") + string("ros2msg") + string("string data\n"))
+CHANNEL = record(4, struct.pack("<HH", 1, 1) + string("/text") + string("cdr") + struct.pack("<I", 0))
+TAIL = record(15, bytes(4)) + record(2, bytes(20)) + MAGIC
+
+
+def test_an_mcap_without_index_or_chunks_is_whole_and_read_in_order_of_time(tmp_path: Path) -> None:
+    path = tmp_path / "fast.mcap"
+    path.write_bytes(HEAD + SCHEMA + CHANNEL + text_record(5, "later") + text_record(3, "first") + TAIL)
+    with BagReader(path) as reader:
+        assert reader.damage is None
+        assert [(time_ns, msg.data) for _, time_ns, msg in reader.messages()] == [(3, "first"), (5, "later")]
+
+
+def test_a_damaged_chunk_costs_only_its_own_messages(tmp_path: Path) -> None:
+    path = tmp_path / "middle.mcap"
+    first, second, third = (text_record(time_ns, str(time_ns)) for time_ns in (1, 2, 3))
+    chunks = [
+        chunk_record(SCHEMA + CHANNEL + first, zlib.crc32(SCHEMA + CHANNEL + first)),
+        chunk_record(second, zlib.crc32(second) ^ 1),
+        chunk_record(third, zlib.crc32(third)),
+    ]
+    path.write_bytes(HEAD + b"".join(chunks) + TAIL)
+    texts, damage = read_all(path)
+    assert texts == ["1", "3"]
+    assert damage is not None
+    assert re.search(rf"the chunk at byte {len(HEAD) + len(chunks[0])} cannot be unpacked: its checksum", damage)
+
+
+def test_a_message_that_does_not_fit_its_definition(tmp_path: Path) -> None:
+    path = tmp_path / "bad.mcap"
+    bad = record(5, struct.pack("<HIQQ", 1, 0, 7, 7) + b"\x00\x01\x00\x00" + struct.pack("<I", 999) + b"abc")
+    path.write_bytes(HEAD + SCHEMA + CHANNEL + text_record(3, "fine") + bad + TAIL)
+    with BagReader(path) as reader, pytest.raises(BagError, match="/text at 7 ns after 1 others does not fit"):
+        list(reader.messages())
+
+
+def test_types_that_only_the_bag_knows(tmp_path: Path) -> None:
+    schema = record(
+        3, struct.pack("<H", 1) + string("other_msgs/msg/Word") + string("ros2msg") + string("string word\n")
+    )
+    path = tmp_path / "other.mcap"
+    path.write_bytes(HEAD + schema + CHANNEL + text_record(3, "hello") + TAIL)
+    with BagReader(path) as reader:
+        ((_, _, msg),) = reader.messages()
+    assert msg.word == "hello"
+
+
+@pytest.mark.parametrize(
+    "name, encoding, definition, needed",
+    [
+        ("other_msgs/msg/Word", "", "", "unknown type other_msgs/msg/Word and the bag does not record its definition"),
+        ("other_msgs/msg/Word", "ros2msg", "%%%", "recorded definition of other_msgs/msg/Word is unusable"),
+        (
+            "other_msgs/msg/Word",
+            "ros2msg",
+            "Absent x",
+            "recorded definition of .* is unusable: 'other_msgs/msg/Absent'",
+        ),
+    ],
+)
+def test_types_that_nobody_knows(name: str, encoding: str, definition: str, needed: str, tmp_path: Path) -> None:
+    schema = record(3, struct.pack("<H", 1) + string(name) + string(encoding) + string(definition))
+    path = tmp_path / "other.mcap"
+    path.write_bytes(HEAD + schema + CHANNEL + text_record(3, "hello") + TAIL)
+    with BagReader(path) as reader:
+        assert reader.topics["/text"].msg_type == name
+        with pytest.raises(BagError, match=needed):
+            list(reader.messages())
+
+
+def test_an_old_sqlite_bag_without_definitions_is_read_by_known_types(tmp_path: Path, write_bag: WriteBag) -> None:
+    path = write_bag(tmp_path / "humble.db3")
+    connection = sqlite3.connect(path)
+    connection.executescript("DROP TABLE message_definitions; UPDATE schema SET schema_version = 3;")
+    connection.close()
+    assert len(read_all(path)[0]) == 60
+
+
+def test_reading_leaves_a_bag_as_it_was(tmp_path: Path, whole_bags: dict[str, bytes]) -> None:
+    folder = tmp_path / "only"
+    folder.mkdir()
+    path = folder / "cut.db3"
+    path.write_bytes(whole_bags["plain.db3"][:700_000])
+    before = path.read_bytes()
+    assert read_all(path)[1] is not None
+    assert path.read_bytes() == before
+    assert [file.name for file in folder.iterdir()] == ["cut.db3"]
