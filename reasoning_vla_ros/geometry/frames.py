@@ -63,5 +63,6 @@ def _require_poses(xyz: ArrayT, rot: ArrayT) -> None:
     require_shape(rot, (None, 3, 3), "rotations")
     if xyz.shape[-2] == 0 or xyz.shape[-2] != rot.shape[-3]:
         raise ValueError(
-            f"positions and rotations need the same number of poses, at least 1; got {xyz.shape[-2]} and {rot.shape[-3]}"
+            f"positions and rotations need the same number of poses, at least 1; "
+            f"got {xyz.shape[-2]} and {rot.shape[-3]}"
         )

@@ -11,6 +11,7 @@ but for `integrate`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -107,7 +108,7 @@ def solve_speed(
         right[j - 1] -= bands[j, j] * v0
     solved = solve_banded(_with_ridge(bands[1:], smoothing.ridge), right)
     speed = torch.cat([v0[None], solved]).T
-    return speed.reshape(*lead, -1).to(at_least_float32(steps_m).dtype)
+    return speed.reshape(*lead, speed.shape[1]).to(at_least_float32(steps_m).dtype)
 
 
 @torch.no_grad()
@@ -181,4 +182,4 @@ def _cached_inverse(gram: bytes, size: int, ridge: float) -> NDArray[np.float64]
 
 def _flat(tensor: torch.Tensor, tail: int) -> torch.Tensor:
     """float64 with all axes before the last `tail` ones as one."""
-    return tensor.double().reshape(-1, *tensor.shape[-tail:])
+    return tensor.double().reshape(math.prod(tensor.shape[:-tail]), *tensor.shape[-tail:])

@@ -1,0 +1,179 @@
+"""What an action tokenizer is."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from os import PathLike
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar, overload
+
+import torch
+
+from reasoning_vla_ros.geometry.arrays import at_least_float32, require_finite
+from reasoning_vla_ros.tokenizers.errors import InvalidTokensError
+from reasoning_vla_ros.tokenizers.parts import Part
+
+CONFIG_FILE = "action_tokenizer.json"
+TENSORS_FILE = "action_tokenizer.safetensors"
+
+TokenizerT = TypeVar("TokenizerT", bound="ActionTokenizer")
+
+
+class ActionTokenizer(Part, ABC):
+    """Actions [B, T, D] as token ids [B, N] in 0..vocab_size-1, and back.
+
+    Subclasses implement `vocab_size`, `encode` and `decode`, and keep every constructor argument as an attribute of
+    the same name (`get_config` reads them). One that learns tensors overrides `fit`, `state_dict` and
+    `load_state_dict`; saving and loading then work. `check_actions` and `valid_tokens` do the usual refusals.
+    """
+
+    name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def vocab_size(self) -> int:
+        """Number of ids."""
+
+    @property
+    def num_tokens(self) -> int | None:
+        """N where it is fixed whatever the horizon, else None."""
+        return self.num_tokens_for(None)
+
+    def num_tokens_for(self, horizon: int | None) -> int | None:
+        """N for actions of `horizon` steps; None where it varies or the horizon is needed and unknown."""
+        return None
+
+    def fit(self, actions: torch.Tensor) -> ActionTokenizer:
+        """Learns from actions [B, T, D] and returns itself. Nothing to learn by default."""
+        check_actions(actions)
+        return self
+
+    @abstractmethod
+    def encode(self, actions: torch.Tensor) -> torch.Tensor:
+        """Token ids, int64 [B, N], of actions [B, T, D].
+
+        Raises:
+            ValueError: another shape, or values that are not finite.
+        """
+
+    @overload
+    def decode(self, tokens: torch.Tensor, strict: Literal[True] = True) -> torch.Tensor: ...
+
+    @overload
+    def decode(self, tokens: torch.Tensor, strict: Literal[False]) -> tuple[torch.Tensor, torch.Tensor]: ...
+
+    @abstractmethod
+    def decode(self, tokens: torch.Tensor, strict: bool = True) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        """Actions [B, T, D], floating, of token ids [B, N].
+
+        With `strict=False` it gives (actions, valid [B]); rows that no encoder can produce hold NaN, and nothing is
+        raised for them.
+
+        Raises:
+            InvalidTokensError: ids that no encoder can produce (with `strict=True`), or that are not integers.
+        """
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """Tensors that `fit` learned; none by default."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        """Takes what `state_dict` gave.
+
+        Raises:
+            ValueError: tensors that this tokenizer does not have.
+        """
+        if state:
+            raise ValueError(f"{self.name} has no tensors, got {sorted(state)}")
+
+    def save_pretrained(self, folder: str | PathLike[str]) -> None:
+        """Writes action_tokenizer.json and, where there are tensors, action_tokenizer.safetensors."""
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        (path / CONFIG_FILE).write_text(json.dumps(self.to_config(), indent=2) + "\n", encoding="utf-8")
+        state = self.state_dict()
+        if state:
+            from safetensors.torch import save_file
+
+            save_file({key: value.detach().cpu().contiguous() for key, value in state.items()}, path / TENSORS_FILE)
+
+    @classmethod
+    def from_pretrained(cls: type[TokenizerT], folder: str | PathLike[str]) -> TokenizerT:
+        """Reads what `save_pretrained` of this class wrote; `create_action_tokenizer(folder)` reads any class.
+
+        Raises:
+            FileNotFoundError: no action_tokenizer.json in the folder.
+            ValueError: the folder holds another tokenizer.
+        """
+        config = read_json(Path(folder) / CONFIG_FILE)
+        name = config.pop("name", None)
+        if name != cls.name:
+            raise ValueError(f"{folder} holds the action tokenizer {name!r}, wanted {cls.name!r}")
+        tokenizer = cls(**config)
+        tensors = Path(folder) / TENSORS_FILE
+        if tensors.exists():
+            from safetensors.torch import load_file
+
+            tokenizer.load_state_dict(load_file(tensors))
+        return tokenizer
+
+
+def check_actions(actions: torch.Tensor, action_dims: int | None = None) -> torch.Tensor:
+    """The actions [B, T, D] in float32 at least.
+
+    Raises:
+        ValueError: another number of axes or of dimensions, no step, or values that are not finite.
+    """
+    if actions.ndim != 3 or actions.shape[1] == 0 or action_dims not in (None, actions.shape[2]):
+        wanted = "D" if action_dims is None else action_dims
+        raise ValueError(f"actions need the shape [B, T >= 1, {wanted}], got {list(actions.shape)}")
+    require_finite(actions, "actions")
+    return at_least_float32(actions)
+
+
+def valid_tokens(
+    tokens: torch.Tensor, vocab_size: int, *, multiple_of: int = 1, count: int | None = None, strict: bool = True
+) -> torch.Tensor:
+    """Flags [B]: each row of ids [B, N] lies in 0..vocab_size-1 and N is what the encoder gives.
+
+    Args:
+        tokens: [B, N], any integer dtype.
+        vocab_size: number of ids.
+        multiple_of: N must be a positive multiple of it.
+        count: N itself, where it is fixed.
+        strict: raise instead of giving a False.
+
+    Raises:
+        InvalidTokensError: not integers or not two axes; with `strict`, also any row that is not valid.
+    """
+    if tokens.dtype == torch.bool or tokens.is_floating_point() or tokens.is_complex() or tokens.ndim != 2:
+        raise InvalidTokensError(f"token ids must be integers [B, N], got {tokens.dtype} {list(tokens.shape)}")
+    found = tokens.shape[1]
+    if found == 0 or found % multiple_of or count not in (None, found):
+        wanted = f"{count}" if count is not None else f"a positive multiple of {multiple_of}"
+        if strict:
+            raise InvalidTokensError(f"a trajectory has {wanted} token ids, got {found}")
+        return torch.zeros(len(tokens), dtype=torch.bool, device=tokens.device)
+    good = (tokens >= 0) & (tokens < vocab_size)
+    if strict and not bool(good.all()):
+        row, column = (~good).nonzero()[0].tolist()
+        raise InvalidTokensError(
+            f"token ids must lie in 0..{vocab_size - 1}, got {int(tokens[row, column])} at row {row}, column {column}"
+        )
+    return good.all(1)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it holds something else.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.parent} holds no {path.name}; save_pretrained writes one")
+    config = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(config, dict):
+        raise ValueError(f"{path} must hold a JSON object, got {type(config).__name__}")
+    return config

@@ -1,0 +1,85 @@
+"""Joint positions of an arm as actions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from reasoning_vla_ros.geometry.arrays import at_least_float32, require_finite, require_shape
+from reasoning_vla_ros.tokenizers.action_space import ActionSpace
+from reasoning_vla_ros.tokenizers.checks import check_action_shape, check_same_batch
+from reasoning_vla_ros.tokenizers.registry import register_action_space
+
+
+@register_action_space("joint")
+class JointActionSpace(ActionSpace):
+    """Actions are joint positions, scaled from their limits to [-1, 1]; the identity but for units.
+
+    `xyz` carries joint positions [..., T, D] (radians or metres) in place of [..., T, 3]. Joints have no heading:
+    rotations are not read, may be None, and come back as identities. Positions beyond a limit map beyond +-1 and are
+    left to the tokenizer. The history is not used.
+
+    Args:
+        lower, upper: limits of each joint; D is their number.
+        horizon: T, or None for any.
+        dt_s: seconds between steps, for whoever asks; it does not enter here.
+    """
+
+    def __init__(
+        self,
+        lower: Sequence[float] = (-math.pi,) * 7,
+        upper: Sequence[float] = (math.pi,) * 7,
+        horizon: int | None = None,
+        dt_s: float | None = None,
+    ) -> None:
+        fits = len(lower) == len(upper) > 0
+        if not fits or not all(
+            math.isfinite(a) and math.isfinite(b) and a < b for a, b in zip(lower, upper, strict=True)
+        ):
+            raise ValueError(f"joint limits need lower < upper for each joint, got {list(lower)} and {list(upper)}")
+        self.lower = tuple(map(float, lower))
+        self.upper = tuple(map(float, upper))
+        self.horizon = horizon
+        self.dt_s = dt_s
+        self.action_dim = len(self.lower)
+
+    @property
+    def tokenizer_defaults(self) -> dict[str, Any]:
+        return {**super().tokenizer_defaults, "action_range": [[-1.0, 1.0]] * self.action_dim}
+
+    def encode(
+        self,
+        history_xyz: torch.Tensor,
+        history_rot: torch.Tensor | None,
+        future_xyz: torch.Tensor,
+        future_rot: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Actions [..., T, D] of joint positions `future_xyz` [..., T, D]; see `ActionSpace.encode`."""
+        check_action_shape(future_xyz, self.action_dim, self.horizon)
+        require_finite(future_xyz, "future joint positions")
+        positions = at_least_float32(future_xyz)
+        lower, upper = self._limits(positions)
+        return (positions - lower) / (upper - lower) * 2 - 1
+
+    def decode(
+        self, history_xyz: torch.Tensor, history_rot: torch.Tensor | None, actions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Joint positions [..., T, D] and identities [..., T, 3, 3] of actions [..., T, D]."""
+        check_action_shape(actions, self.action_dim, self.horizon)
+        require_shape(history_xyz, (None, self.action_dim), "history joint positions")
+        check_same_batch(history_xyz, actions, "actions")
+        actions = at_least_float32(actions)
+        lower, upper = self._limits(actions)
+        positions = lower + (actions + 1) / 2 * (upper - lower)
+        rot = torch.eye(3, dtype=positions.dtype, device=positions.device)
+        return positions, rot.expand(*positions.shape[:-1], 3, 3).clone()
+
+    def is_within_bounds(self, actions: torch.Tensor) -> torch.Tensor:
+        """Flags [...]: every joint position lies in its limits."""
+        return (actions.abs() <= 1).flatten(-2).all(-1)
+
+    def _limits(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return like.new_tensor(self.lower), like.new_tensor(self.upper)
