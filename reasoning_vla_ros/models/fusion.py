@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from reasoning_vla_ros.geometry.rotations import quaternion_to_matrix
@@ -51,17 +50,13 @@ class TrajectoryFusionMixin:
         xyz, rot = history
         tokens = _encode(self.hist_traj_tokenizer, xyz[:, :, :1], rot[:, :, :1], xyz, rot)
         placeholders = self.config.traj_token_ids
-        fused = _replace(
-            input_ids, tokens + self.hist_token_start_idx, placeholders["history"], "history", may_have_none=False
-        )
+        fused = _replace(input_ids, tokens + self.hist_token_start_idx, placeholders["history"], "history")
         future = _trajectories(traj_data, "future", len(input_ids))
         if future is None or not bool((input_ids == placeholders["future"]).any()):
             return fused
         self._require("traj_tokenizer")
         tokens = _encode(self.traj_tokenizer, xyz, rot, *future)
-        return _replace(
-            fused, tokens + self.future_token_start_idx, placeholders["future"], "future", may_have_none=True
-        )
+        return _replace(fused, tokens + self.future_token_start_idx, placeholders["future"], "future")
 
     def _require(self, name: str) -> None:
         if getattr(self, name, None) is None:
@@ -103,15 +98,12 @@ def _encode(tokenizer: Any, hist_xyz: Tensor, hist_rot: Tensor, fut_xyz: Tensor,
     return tokens.reshape(rows, -1)
 
 
-def _replace(input_ids: Tensor, tokens: Tensor, placeholder_id: int, which: str, may_have_none: bool) -> Tensor:
+def _replace(input_ids: Tensor, tokens: Tensor, placeholder_id: int, which: str) -> Tensor:
     mask = input_ids == placeholder_id
-    counts = mask.sum(dim=1).tolist()
-    expected = tokens.shape[1]
-    for row, found in enumerate(counts):
-        if found != expected and not (may_have_none and found == 0):
+    for row, found in enumerate(mask.sum(dim=1).tolist()):
+        if found != tokens.shape[1]:
             raise ValueError(
-                f"row {row} has {found} {which} placeholders for {expected} trajectory tokens; they must be as many"
+                f"row {row} has {found} {which} placeholders for {tokens.shape[1]} trajectory tokens; "
+                "they must be as many"
             )
-    # Rows without placeholders keep out of the scatter, which fills in row-major order.
-    chosen = torch.tensor(counts, device=input_ids.device) > 0
-    return input_ids.masked_scatter(mask, tokens[chosen].to(input_ids))
+    return input_ids.masked_scatter(mask, tokens.to(input_ids))

@@ -78,7 +78,9 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
             self.vlm = self.backend.build(
                 vlm_config, config.vocab_size, getattr(torch, config.model_dtype), usable_attention(config)
             )
-        self._set_trajectory_tokenizers(config, modules.get("traj_tokenizer"))
+        # from_pretrained builds models without memory, which the tokenizers, being no part of the weights, would stay.
+        with torch.device("cpu"):
+            self._set_trajectory_tokenizers(config, modules.get("traj_tokenizer"))
         self.post_init()
         if print_param_count:
             total = sum(parameter.numel() for parameter in self.parameters())
