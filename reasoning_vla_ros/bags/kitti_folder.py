@@ -84,7 +84,8 @@ def read_kitti_folder(folder: Path, *, poses: str, camera: str | None) -> KittiF
     rows = _read_rows(poses_file, columns=12)
     if not 2 <= len(rows) <= len(times_s):
         raise KittiError(
-            f"{poses_file} has {len(rows)} poses, needed at least 2 and at most the {len(times_s)} times of {times_file}"
+            f"{poses_file} has {len(rows)} poses, needed at least 2 and no more than {times_file} has times, "
+            f"which is {len(times_s)}"
         )
     camera_poses = np.tile(np.eye(4), (len(rows), 1, 1))
     camera_poses[:, :3] = rows.reshape(-1, 3, 4)

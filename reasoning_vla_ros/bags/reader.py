@@ -186,7 +186,7 @@ class BagReader:
         self.end_ns = max(storage.end_ns for storage in filled)
 
     def _describe_topics(self) -> str:
-        return ", ".join(f"{topic} [{info.msg_type}] ×{info.count}" for topic, info in self.topics.items())
+        return ", ".join(f"{topic} [{info.msg_type}] x{info.count}" for topic, info in self.topics.items())
 
     def _close(self) -> None:
         storages, self._storages, self._is_open = self._storages, [], False

@@ -75,7 +75,7 @@ class DriveRecorder:
         linear_in_base: NDArray[np.float64],
         angular_in_base: NDArray[np.float64],
     ) -> None:
-        """base_link's pose in odom (metres) and twist in base_link (m/s, rad/s), each float64 [3]: /odometry and /tf."""
+        """/odometry and /tf: base_link's pose in odom (metres), twist in base_link (m/s, rad/s), float64 [3] each."""
         unknown = np.zeros(36)  # the covariances
         qx, qy, qz, qw = (float(value) for value in rot_in_odom.as_quat())
         pose = t.Pose(position=t.Point(*_floats(xyz_in_odom)), orientation=t.Quaternion(qx, qy, qz, qw))

@@ -1,1 +1,1 @@
-"""ROS messages, of rclpy or of rosbags, as arrays and dataclasses, so that the node and bag evaluation share one path."""
+"""ROS messages, of rclpy or of rosbags, as arrays and dataclasses: one path for the node and for bag evaluation."""

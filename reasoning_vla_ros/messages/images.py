@@ -54,7 +54,7 @@ def image_to_rgb(msg: Any, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[n
     Args:
         msg: Image with an encoding of :data:`SUPPORTED_ENCODINGS`, or CompressedImage with JPEG or PNG data (told by
             the data's first bytes, since `format` is free text).
-        max_pixels: width × height above which an image is refused before it is decoded.
+        max_pixels: width x height above which an image is refused before it is decoded.
 
     Returns:
         uint8 [H, W, 3].
@@ -111,9 +111,9 @@ def _data_of(msg: Any) -> memoryview:
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
     if width <= 0 or height <= 0:
-        raise ImageDecodeError(f"an image needs a width and a height of at least 1, got {width}×{height}")
+        raise ImageDecodeError(f"an image needs a width and a height of at least 1, got {width}x{height}")
     if width * height > max_pixels:
-        raise ImageDecodeError(f"image of {width}×{height} = {width * height} pixels, at most {max_pixels} are allowed")
+        raise ImageDecodeError(f"image of {width}x{height} = {width * height} pixels, at most {max_pixels} are allowed")
 
 
 @dataclass(frozen=True)
@@ -136,14 +136,14 @@ def _decode_raw(msg: Any, max_pixels: int) -> NDArray[np.uint8]:
     if channels == 2 and width % 2:
         raise ImageDecodeError(f"{encoding} shares colour between two pixels and needs an even width, got {width}")
     if encoding.startswith("bayer") and min(width, height) < 2:
-        raise ImageDecodeError(f"{encoding} needs at least 2×2 pixels, got {width}×{height}")
+        raise ImageDecodeError(f"{encoding} needs at least 2x2 pixels, got {width}x{height}")
     row_bytes = width * channels * channel_bytes
     if step < row_bytes:
         raise ImageDecodeError(f"step of {step} bytes, a row of {width} {encoding} pixels needs at least {row_bytes}")
     data = _data_of(msg)
     if len(data) != step * height:
         raise ImageDecodeError(
-            f"{len(data)} bytes of data, step {step} × height {height} needs {step * height} ({encoding}, {width} wide)"
+            f"{len(data)} bytes of data, step {step} x height {height} needs {step * height} ({encoding}, {width} wide)"
         )
 
     pixels = np.frombuffer(data, dtype=np.uint8).reshape(height, step)

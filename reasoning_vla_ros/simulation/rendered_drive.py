@@ -61,7 +61,7 @@ def render_drive(
         duration_s: length of the drive, seconds.
         seed: of the road, the speed, and what stands beside the road.
         camera_rate_hz, odometry_rate_hz: messages a second.
-        camera: size, field of view and mount; a 640×360 camera with 70° by default.
+        camera: size, field of view and mount; a 640x360 camera with 70° by default.
         start_ns: stamp of the first message, nanoseconds.
         storage, overwrite: of the writer.
         on_progress: called with (images written, images in all).

@@ -49,12 +49,11 @@ class Road:
         """Points [..., 2] at arc lengths s_m [...], `left_m` to the left of the centre line, metres."""
         heading = self.heading_at(s_m)
         x, y = (np.interp(s_m, self._grid, self.xy[:, axis]) for axis in (0, 1))
-        offset = np.stack([-left_m * np.sin(heading), left_m * np.cos(heading)], axis=-1)
-        return np.asarray(np.stack([x, y], axis=-1) + offset, dtype=np.float64)
+        return np.stack([x - left_m * np.sin(heading), y + left_m * np.cos(heading)], axis=-1)
 
     @property
     def _grid(self) -> NDArray[np.float64]:
-        return np.arange(len(self.curvature)) * GRID_STEP_M
+        return np.arange(len(self.curvature), dtype=np.float64) * GRID_STEP_M
 
 
 @dataclass(frozen=True)

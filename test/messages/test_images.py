@@ -58,7 +58,7 @@ def wide(pixels: NDArray[np.uint8]) -> NDArray[np.uint16]:
 
 
 def yuv422(luma_first: bool) -> NDArray[np.uint8]:
-    """A 4×6 picture of one colour, by the full-range BT.601 formulas with video-range scaling."""
+    """A 4x6 picture of one colour, by the full-range BT.601 formulas with video-range scaling."""
     luma = round(16 + (65.738 * RED + 129.057 * GREEN + 25.064 * BLUE) / 256)
     cb = round(128 + (-37.945 * RED - 74.494 * GREEN + 112.439 * BLUE) / 256)
     cr = round(128 + (112.439 * RED - 94.154 * GREEN - 18.285 * BLUE) / 256)
@@ -67,7 +67,7 @@ def yuv422(luma_first: bool) -> NDArray[np.uint8]:
 
 
 def bayer(order: str, dtype: type) -> NDArray[Any]:
-    """A 6×8 mosaic of one colour; `order` names the colours of the top left 2×2 pixels."""
+    """A 6x8 mosaic of one colour; `order` names the colours of the top left 2x2 pixels."""
     value = {"r": RED, "g": GREEN, "b": BLUE}
     tile = np.array([value[letter] for letter in order], np.uint8).reshape(2, 2)
     mosaic = np.tile(tile, (3, 4))
@@ -125,7 +125,7 @@ def test_mosaics_and_shared_colour_give_the_colour(encoding: str, padding: int) 
 
 
 @pytest.mark.parametrize(
-    "value, expected", [(0, 0), (128, 0), (129, 1), (257, 1), (65535, 255), (65407, 255), (65406, 254)]
+    ("value", "expected"), [(0, 0), (128, 0), (129, 1), (257, 1), (65535, 255), (65407, 255), (65406, 254)]
 )
 def test_sixteen_bits_are_rounded_to_eight(value: int, expected: int) -> None:
     rgb = image_to_rgb(raw_image(np.full((2, 2), value, np.uint16), "mono16"))
@@ -168,20 +168,20 @@ def test_padded_rgb8_is_contiguous() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes, needed",
+    ("changes", "needed"),
     [
         ({"encoding": "32FC1"}, "unknown encoding '32FC1', needed one of 8UC1, .*rgb8"),
         ({"encoding": "16UC1"}, "unknown encoding '16UC1'"),
         ({"encoding": ""}, "unknown encoding ''"),
         ({"step": 23}, "step of 23 bytes, a row of 8 rgb8 pixels needs at least 24"),
-        ({"step": 25}, "144 bytes of data, step 25 × height 6 needs 150"),
-        ({"height": 5}, "144 bytes of data, step 24 × height 5 needs 120"),
-        ({"height": 0}, "at least 1, got 8×0"),
-        ({"width": 0}, "at least 1, got 0×6"),
-        ({"data": np.zeros(0, np.uint8)}, "0 bytes of data, step 24 × height 6 needs 144"),
+        ({"step": 25}, "144 bytes of data, step 25 x height 6 needs 150"),
+        ({"height": 5}, "144 bytes of data, step 24 x height 5 needs 120"),
+        ({"height": 0}, "at least 1, got 8x0"),
+        ({"width": 0}, "at least 1, got 0x6"),
+        ({"data": np.zeros(0, np.uint8)}, "0 bytes of data, step 24 x height 6 needs 144"),
         ({"data": [0] * 144}, "contiguous bytes, array.array or a NumPy array, got list"),
         ({"encoding": "yuyv", "width": 7}, "even width, got 7"),
-        ({"encoding": "bayer_rggb8", "width": 1}, "at least 2×2 pixels, got 1×6"),
+        ({"encoding": "bayer_rggb8", "width": 1}, "at least 2x2 pixels, got 1x6"),
     ],
 )
 def test_bad_raw_images_are_refused(changes: dict[str, Any], needed: str) -> None:
@@ -192,7 +192,7 @@ def test_bad_raw_images_are_refused(changes: dict[str, Any], needed: str) -> Non
 
 
 def test_huge_raw_images_are_refused_by_size() -> None:
-    with pytest.raises(ImageDecodeError, match="8×6 = 48 pixels, at most 47 are allowed"):
+    with pytest.raises(ImageDecodeError, match="8x6 = 48 pixels, at most 47 are allowed"):
         image_to_rgb(raw_image(RGB, "rgb8"), max_pixels=47)
     assert image_to_rgb(raw_image(RGB, "rgb8"), max_pixels=48).shape == (6, 8, 3)
 
@@ -226,7 +226,7 @@ def test_grey_jpeg() -> None:
 
 
 @pytest.mark.parametrize(
-    "pixels, expected",
+    ("pixels", "expected"),
     [
         (RGB, RGB),
         (with_alpha(RGB), RGB),
@@ -247,7 +247,7 @@ def test_palette_png() -> None:
     np.testing.assert_array_equal(image_to_rgb(compressed(buffer.getvalue(), "png")), flat)
 
 
-@pytest.mark.parametrize("kind, options", [("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {})])
+@pytest.mark.parametrize(("kind", "options"), [("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {})])
 def test_every_truncation_is_refused(kind: str, options: dict[str, Any]) -> None:
     data = encode(smooth_rgb(), kind, **options)
     for length in [*range(0, len(data), 7), *range(len(data) - 40, len(data))]:
@@ -263,7 +263,7 @@ def test_a_damaged_png_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "data, needed",
+    ("data", "needed"),
     [
         (b"", "0 bytes that start '', needed JPEG or PNG data"),
         (b"GIF89a" + bytes(40), "format 'jpeg' with 46 bytes that start '47 49 46 38 39 61 00 00'"),
@@ -276,11 +276,11 @@ def test_other_compressed_data_is_refused(data: bytes, needed: str) -> None:
 
 def test_huge_compressed_images_are_refused_before_they_are_decoded() -> None:
     data = encode(np.zeros((4000, 4000), np.uint8), "PNG")
-    with pytest.raises(ImageDecodeError, match="4000×4000 = 16000000 pixels, at most 1000000 are allowed"):
+    with pytest.raises(ImageDecodeError, match="4000x4000 = 16000000 pixels, at most 1000000 are allowed"):
         image_to_rgb(compressed(data[: len(data) // 2] + data[-12:]), max_pixels=1_000_000)
 
 
-@pytest.mark.parametrize("pixels, encoding", [(RGB, "rgb8"), (GREY, "mono8"), (RGB[:, ::2], "rgb8")])
+@pytest.mark.parametrize(("pixels", "encoding"), [(RGB, "rgb8"), (GREY, "mono8"), (RGB[:, ::2], "rgb8")])
 def test_fields_for_writing_read_back(pixels: NDArray[np.uint8], encoding: str) -> None:
     fields = rgb_to_image_fields(pixels)
     assert fields["encoding"] == encoding

@@ -74,7 +74,7 @@ def test_values_that_are_not_finite_are_refused(field: str, bad: float) -> None:
         ego_pose_from_odometry(msg)
 
 
-@pytest.mark.parametrize("quat, norm", [((0, 0, 0, 0), "0"), ((0, 0, 0, 0.89), "0.89"), ((0, 0, 1, 1), "1.41421")])
+@pytest.mark.parametrize(("quat", "norm"), [((0, 0, 0, 0), "0"), ((0, 0, 0, 0.89), "0.89"), ((0, 0, 1, 1), "1.41421")])
 def test_quaternions_that_are_no_rotation_are_refused(quat: tuple[float, ...], norm: str) -> None:
     with pytest.raises(OdometryError, match=rf"norm 0.9..1.1, got norm {norm} "):
         ego_pose_from_odometry(odometry(quat=quat))
