@@ -77,9 +77,16 @@ class ReasoningVLAConfig(PretrainedConfig):
         if vocab_size is None and vlm_name_or_path is not None and Path(vlm_name_or_path).is_dir():
             self.resolve_vocabulary()
 
+    @property
+    def vlm_source(self) -> str:
+        """`vlm_name_or_path`. Raises ValueError when there is none."""
+        if self.vlm_name_or_path is None:
+            raise ValueError("vlm_name_or_path is None; it must name a folder or hub id with the VLM's files")
+        return self.vlm_name_or_path
+
     def build_tokenizer(self) -> Any:
         """The VLM's tokenizer with the trajectory and special tokens added."""
-        tokenizer = get_backend(self.vlm_backend).load_tokenizer(self.vlm_name_or_path)
+        tokenizer = get_backend(self.vlm_backend).load_tokenizer(self.vlm_source)
         extend_tokenizer(tokenizer, self.traj_vocab_size, self.add_special_tokens)
         tokenizer.traj_token_ids = token_ids(tokenizer, TRAJ_TOKENS)
         if self.traj_vocab_size:
@@ -104,16 +111,25 @@ class ReasoningVLAConfig(PretrainedConfig):
                 setattr(self, name, value)
             elif stated != value:
                 raise ValueError(
-                    f"the model's config has {name} {stated}, the tokenizer of {self.vlm_name_or_path!r} gives {value}; "
-                    "the tokenizer must be the one that the model was built with"
+                    f"the model's config has {name} {stated}, the tokenizer of {self.vlm_name_or_path!r} gives "
+                    f"{value}; the tokenizer must be the one that the model was built with"
                 )
         return tokenizer
 
     @classmethod
-    def get_config_dict(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    def get_config_dict(
+        cls, pretrained_model_name_or_path: Any, **kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """As in transformers; a `vlm_name_or_path` inside the checkpoint's folder becomes a full path."""
         config_dict, unused = super().get_config_dict(pretrained_model_name_or_path, **kwargs)
         inside = Path(pretrained_model_name_or_path) / str(config_dict.get("vlm_name_or_path"))
         if inside.is_dir():
             config_dict["vlm_name_or_path"] = str(inside)
         return config_dict, unused
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """As in transformers, whose version 4.57 would drop the file's `attn_implementation`."""
+        if config_dict.get("attn_implementation") is not None:
+            kwargs.setdefault("attn_implementation", config_dict["attn_implementation"])
+        return super().from_dict(config_dict, **kwargs)

@@ -13,8 +13,9 @@ from reasoning_vla_ros.geometry.rotations import quaternion_to_matrix
 class TrajectoryFusionMixin:
     """Gives a model `fuse_traj_tokens`.
 
-    The model has `config.traj_token_ids` (ids of the placeholders "history" and "future"), `hist_traj_tokenizer`,
-    `traj_tokenizer` (TrajectoryTokenizers), and `hist_token_start_idx`, `future_token_start_idx` (ids of their token 0).
+    The model has `config.traj_token_ids` (ids of the placeholders "history" and "future"), the TrajectoryTokenizers
+    `hist_traj_tokenizer` and `traj_tokenizer`, and the ids of their token 0, `hist_token_start_idx` and
+    `future_token_start_idx`.
     """
 
     config: Any
@@ -75,9 +76,7 @@ def _trajectories(traj_data: Mapping[str, Any] | None, which: str, rows: int) ->
     if tuple(rot.shape) == (*lead, 4):
         rot = quaternion_to_matrix(rot)
     if tuple(rot.shape) != (*lead, 3, 3):
-        raise ValueError(
-            f"ego_{which}_rot must be {[*lead, 3, 3]} or quaternions {[*lead, 4]}, got {list(rot.shape)}"
-        )
+        raise ValueError(f"ego_{which}_rot must be {[*lead, 3, 3]} or quaternions {[*lead, 4]}, got {list(rot.shape)}")
     return xyz, rot
 
 

@@ -21,7 +21,7 @@ from reasoning_vla_ros.tokenizers import create_tokenizer
 
 logger = logging.getLogger(__name__)
 
-# Folder inside a saved model with the VLM's config, tokenizer and image settings: all that loading needs beside weights.
+# Folder inside a saved model with the VLM's config, tokenizer and image settings: what loading needs beside weights.
 VLM_FOLDER = "vlm"
 
 
@@ -68,15 +68,18 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
         self.backend = get_backend(config.vlm_backend)
         self.tokenizer = config.resolve_vocabulary()
         self.special_token_ids = token_ids(self.tokenizer, SPECIAL_TOKENS)
-        self.image_settings = self.backend.load_image_settings(config.vlm_name_or_path)
+        self.image_settings = self.backend.load_image_settings(config.vlm_source)
         if "vlm" in modules:
             self.vlm = modules["vlm"]
+            # A resized embedding is a new module, which post_init below would fill with random weights.
+            for module in self.vlm.modules():
+                module._is_hf_initialized = True
             self.original_vocab_size = original_vocab_size
         else:
-            vlm_config = self.backend.load_config(config.vlm_name_or_path)
+            vlm_config = self.backend.load_config(config.vlm_source)
             self.original_vocab_size = vlm_config.text_config.vocab_size
             self.vlm = self.backend.build(
-                vlm_config, config.vocab_size, getattr(torch, config.model_dtype), usable_attention(config)
+                vlm_config, len(self.tokenizer), getattr(torch, config.model_dtype), usable_attention(config)
             )
         # from_pretrained builds models without memory, which the tokenizers, being no part of the weights, would stay.
         with torch.device("cpu"):
@@ -91,7 +94,7 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
         if traj_tokenizer is None and config.traj_tokenizer_cfg is not None:
             traj_tokenizer = create_tokenizer(config.traj_tokenizer_cfg, allow_imports=False)
         self.traj_tokenizer = traj_tokenizer
-        self.future_token_start_idx = self.hist_token_start_idx = config.traj_token_start_idx
+        self.future_token_start_idx = self.hist_token_start_idx = config.traj_token_start_idx or 0
         if config.hist_traj_tokenizer_cfg is None:
             self.hist_traj_tokenizer = traj_tokenizer
             return
@@ -116,9 +119,9 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
 
         Rows that the VLM already had are kept; new rows are drawn around the mean of the old ones.
         """
-        config.resolve_vocabulary()
+        tokenizer = config.resolve_vocabulary()
         vlm, original_vocab_size = get_backend(config.vlm_backend).load(
-            config.vlm_name_or_path, config.vocab_size, getattr(torch, config.model_dtype), usable_attention(config)
+            config.vlm_source, len(tokenizer), getattr(torch, config.model_dtype), usable_attention(config)
         )
         return cls(config, pretrained_modules={"vlm": vlm}, original_vocab_size=original_vocab_size)
 
@@ -161,7 +164,7 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
             super().save_pretrained(folder, **kwargs)
         finally:
             self.config.vlm_name_or_path = known_as
-        self.backend.save_parts(self.vlm, self.image_settings, self.tokenizer, str(folder / VLM_FOLDER))
+        self.backend.save_parts(self.vlm.config, self.image_settings, self.tokenizer, str(folder / VLM_FOLDER))
 
     def get_input_embeddings(self) -> nn.Module:
         return self.backend.input_embeddings(self.vlm)

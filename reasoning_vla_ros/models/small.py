@@ -27,8 +27,8 @@ MARKUP_TOKENS = (
 NOTE_FILE = "UNTRAINED.txt"
 NOTE = "The weights of this model are random: it was never trained. Its plans and its text mean nothing.\n"
 
-# 0.1 s steps over 6.4 s. Random tokens stay within mild accelerations (0.5 m/s^2) and curvatures (1/500 m), so that even
-# an untrained model's plans pass the safety checks; the odd number of bins has one that means zero.
+# 0.1 s steps over 6.4 s. Random tokens stay within mild accelerations (0.5 m/s^2) and curvatures (1/500 m), so that
+# even an untrained model's plans pass the safety checks; the odd number of bins has one that means zero.
 TRAJ_TOKENIZER = {
     "action_space": {"name": "unicycle", "accel_std": 0.25, "curvature_std": 0.001, "n_waypoints": 64, "dt": 0.1},
     "action_tokenizer": {"name": "uniform", "action_range": [-2.0, 2.0], "num_bins": 255},
@@ -50,9 +50,7 @@ def build_small_model(
     tokenizer = byte_tokenizer()
     backend = get_backend("qwenvl3")
     vlm_config = small_vlm_config(tokenizer, hidden_size, num_layers, tied)
-    vlm_config.save_pretrained(vlm_folder)
-    backend.save_image_settings(IMAGE_SETTINGS, str(vlm_folder))
-    backend.save_tokenizer(tokenizer, str(vlm_folder))
+    backend.save_parts(vlm_config, IMAGE_SETTINGS, tokenizer, str(vlm_folder))
     config = ReasoningVLAConfig(
         vlm_name_or_path=str(vlm_folder),
         traj_tokenizer_cfg=TRAJ_TOKENIZER,
@@ -91,7 +89,10 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>", clean_up_tokenization_spaces=False
+        tokenizer_object=tokenizer,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        clean_up_tokenization_spaces=False,
     )
     fast.add_tokens(list(MARKUP_TOKENS), special_tokens=True)
     return fast

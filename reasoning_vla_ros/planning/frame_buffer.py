@@ -40,7 +40,7 @@ class FrameBuffer:
         self._frames.clear()
 
     def add(self, stamp_ns: int, frame: NDArray[np.uint8]) -> None:
-        """Adds an RGB frame, uint8 [H, W, 3]. One no newer than the newest adds nothing; a new size empties the past."""
+        """Adds an RGB frame, uint8 [H, W, 3]. One no newer than the newest is left out; a new size empties the past."""
         if self._stamps_ns and stamp_ns <= self._stamps_ns[-1]:
             return
         if self._frames and self._frames[-1].shape != frame.shape:

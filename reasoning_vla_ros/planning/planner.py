@@ -36,7 +36,9 @@ class Planner:
 
     def __init__(self, model: Any, settings: PlannerSettings | None = None) -> None:
         if model.traj_tokenizer is None:
-            raise ValueError("the model has no trajectory tokenizer; its config or the argument tokenizer must give one")
+            raise ValueError(
+                "the model has no trajectory tokenizer; its config or the argument tokenizer must give one"
+            )
         model.check_tokenizers_fit()
         self.model = model
         self.settings = settings or PlannerSettings()
@@ -55,10 +57,9 @@ class Planner:
         """Loads the model as `planning.model_loading.load_model` does, with the same arguments and errors."""
         return cls(load_model(str(path_or_id), tokenizer, vlm, device, dtype), settings)
 
-    @property
-    def dt_s(self) -> float:
-        """Step between waypoints, seconds."""
-        return float(self.model.traj_tokenizer.action_space.dt_s)
+    def dt_s(self, observation: Observation) -> float:
+        """Step between waypoints, seconds: the action space's, or the history's where that has none of its own."""
+        return float(self.model.traj_tokenizer.action_space.dt_s or observation.dt_s)
 
     @torch.inference_mode()
     def plan(
@@ -164,8 +165,8 @@ class Planner:
         was_cut: list[bool],
         deadline_s: float | None,
     ) -> Plan:
-        v0_mps = estimate_speed(observation)
-        motion = path_kinematics(candidates.xyz.astype(np.float64), candidates.rot.astype(np.float64), self.dt_s, v0_mps)
+        v0_mps, dt_s = estimate_speed(observation), self.dt_s(observation)
+        motion = path_kinematics(candidates.xyz.astype(np.float64), candidates.rot.astype(np.float64), dt_s, v0_mps)
         reasons = list(candidates.invalid_reasons)
         for k, reason_so_far in enumerate(reasons):
             reasons[k] = reason_so_far or check_candidate(
@@ -174,7 +175,7 @@ class Planner:
                 motion.acceleration[k],
                 motion.heading_rate[k],
                 v0_mps,
-                self.dt_s,
+                dt_s,
                 self.settings.limits,
             )
         valid = np.array([not reason for reason in reasons])
@@ -183,7 +184,9 @@ class Planner:
         seconds = clock.result()
         reduced = ""
         if was_cut:
-            reduced = f"reasoning cut after {max(map(len, reasoning.rows))} tokens to meet the deadline of {deadline_s} s"
+            reduced = (
+                f"reasoning cut after {max(map(len, reasoning.rows))} tokens to meet the deadline of {deadline_s} s"
+            )
         if deadline_s is not None and seconds.total > deadline_s:
             reduced = f"{reduced + '; ' if reduced else ''}took {seconds.total:.3f} s of {deadline_s} s"
         return Plan(
@@ -191,7 +194,7 @@ class Planner:
             xyz=candidates.xyz,
             rot=candidates.rot,
             speed_mps=motion.speed.astype(np.float32),
-            dt_s=self.dt_s,
+            dt_s=dt_s,
             score=scores,
             valid=valid,
             invalid_reasons=tuple(reasons),

@@ -9,15 +9,16 @@ from reasoning_vla_ros.planning.observation import Observation
 
 # The wording that the public Alpamayo checkpoints were trained with; a changed character changes what they see.
 DRIVING_SYSTEM = "You are a driving assistant that generates safe and accurate actions."
-DRIVING_REQUEST = (
-    "output the chain-of-thought reasoning of the driving process, then output the future trajectory."
-)
+DRIVING_REQUEST = "output the chain-of-thought reasoning of the driving process, then output the future trajectory."
 ROBOT_SYSTEM = "You control a {embodiment} robot and generate safe and accurate actions."
 ROBOT_REQUEST = "output the chain-of-thought reasoning of the task, then output the future trajectory."
 
 
 def build_prompt(
-    observation: Observation, image_texts: Sequence[str], num_history_tokens: int, special_token_ids: dict[str, int | None]
+    observation: Observation,
+    image_texts: Sequence[str],
+    num_history_tokens: int,
+    special_token_ids: dict[str, int | None],
 ) -> str:
     """The chat prompt, up to where the model's reasoning begins.
 
@@ -37,7 +38,8 @@ def build_prompt(
         return _chat(DRIVING_SYSTEM, f"{''.join(image_texts)}{history}{route}{DRIVING_REQUEST}", reasoning)
     per_camera = iter(image_texts)
     cameras = "".join(
-        f"{camera.name} camera: {''.join(next(per_camera) for _ in camera.stamps_ns)}\n" for camera in observation.cameras
+        f"{camera.name} camera: {''.join(next(per_camera) for _ in camera.stamps_ns)}\n"
+        for camera in observation.cameras
     )
     task = f"Task: {observation.instruction}\n" if observation.instruction else ""
     system = ROBOT_SYSTEM.format(embodiment=observation.embodiment)

@@ -28,9 +28,7 @@ class Rollout:
         position_ids, self.next_position = model.backend.position_ids(
             model.vlm, input_ids, inputs.get("image_grid_thw"), self.mask
         )
-        output = model(
-            attention_mask=self.mask, position_ids=position_ids, use_cache=True, logits_to_keep=1, **inputs
-        )
+        output = model(attention_mask=self.mask, position_ids=position_ids, use_cache=True, logits_to_keep=1, **inputs)
         self.cache = output.past_key_values
         self.logits: Tensor = output.logits[:, -1]
         if num_samples > 1:

@@ -60,7 +60,9 @@ def test_future_is_fused_when_given_and_wanted(fusing: Fusing) -> None:
     }
     fused = fusing.fuse_traj_tokens(ids_with(2, 12, 15), data)
     expected = (
-        fusing.traj_tokenizer.encode(history["xyz"][:, 0], history["rot"][:, 0], future["xyz"][:, 0], future["rot"][:, 0])
+        fusing.traj_tokenizer.encode(
+            history["xyz"][:, 0], history["rot"][:, 0], future["xyz"][:, 0], future["rot"][:, 0]
+        )
         + 100
     )
     assert torch.equal(fused[:, 14:29], expected)
@@ -106,7 +108,9 @@ def test_a_wrong_number_of_placeholders_names_row_and_counts(fusing: Fusing, fou
 def test_wrong_shapes_are_refused(fusing: Fusing) -> None:
     history = trajectories(2, 1, 4)
     with pytest.raises(ValueError, match=r"must be \[2, n_traj, T, 3\], got \[2, 4, 3\]"):
-        fusing.fuse_traj_tokens(ids_with(2, 12), {"ego_history_xyz": history["xyz"][:, 0], "ego_history_rot": history["rot"]})
+        fusing.fuse_traj_tokens(
+            ids_with(2, 12), {"ego_history_xyz": history["xyz"][:, 0], "ego_history_rot": history["rot"]}
+        )
     with pytest.raises(ValueError, match="ego_history_rot must be"):
         fusing.fuse_traj_tokens(
             ids_with(2, 12), {"ego_history_xyz": history["xyz"], "ego_history_rot": history["rot"][..., :2]}

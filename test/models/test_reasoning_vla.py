@@ -70,7 +70,10 @@ def test_construction_and_embeddings(small_model_dir: Path, small: ReasoningVLA)
     config = small_config(small_model_dir)
     fresh = ReasoningVLA(config)
     base_rows = small.config.traj_token_start_idx
-    assert fresh.original_vocab_size == json.loads((small_model_dir / "vlm/config.json").read_text())["text_config"]["vocab_size"]
+    assert (
+        fresh.original_vocab_size
+        == json.loads((small_model_dir / "vlm/config.json").read_text())["text_config"]["vocab_size"]
+    )
     assert fresh.get_input_embeddings().weight.shape[0] == config.vocab_size
     assert fresh.get_output_embeddings().weight.shape[0] == config.vocab_size
     assert base_rows == fresh.future_token_start_idx
@@ -166,7 +169,12 @@ def test_left_padding_changes_nothing(small: ReasoningVLA) -> None:
 
 
 def test_tokenizers_that_do_not_fit_are_named(small_model_dir: Path) -> None:
-    model = ReasoningVLA(small_config(small_model_dir, traj_vocab_size=100, vocab_size=None, traj_token_start_idx=None, traj_token_ids=None), print_param_count=False)
+    model = ReasoningVLA(
+        small_config(
+            small_model_dir, traj_vocab_size=100, vocab_size=None, traj_token_start_idx=None, traj_token_ids=None
+        ),
+        print_param_count=False,
+    )
     with pytest.raises(ValueError, match=r"255 future \+ 255 history = 510 trajectory tokens, the model has 100"):
         model.check_tokenizers_fit()
 
@@ -189,7 +197,7 @@ def test_an_unknown_backend_lists_the_known(small_model_dir: Path) -> None:
 
 def test_no_code_from_a_checkpoint(small_model_dir: Path, tmp_path: Path) -> None:
     config = small_config(small_model_dir, traj_tokenizer_cfg={"_target_": "os.system", "command": "true"})
-    with pytest.raises(ValueError, match="os.system"):
+    with pytest.raises(ValueError, match=r"os\.system"):
         ReasoningVLA(config)
 
 
@@ -206,15 +214,16 @@ def test_parity_of_keys_and_config(parity_reasoning_vla: ReasoningVLA, parity_da
     keys = json.loads((folder / "reasoning_vla_state_dict_keys.json").read_text())
     state = parity_reasoning_vla.state_dict()
     assert set(state) == set(keys)
-    assert all(list(state[name].shape) == shape[0] if isinstance(shape[0], list) else shape for name, shape in keys.items())
+    assert all(
+        list(state[name].shape) == shape[0] if isinstance(shape[0], list) else shape for name, shape in keys.items()
+    )
     expected = json.loads((folder / "reasoning_vla_config_to_dict.json").read_text())
     found = parity_reasoning_vla.config.to_dict()
-    ours = set(ReasoningVLAConfig().to_dict()) & {*expected} - {"transformers_version", "vlm_name_or_path", "dtype"}
-    fields = ours & {"vlm_backend", "model_dtype", "attn_implementation", "traj_vocab_size", "tokens_per_history_traj",
-                     "tokens_per_future_traj", "min_pixels", "max_pixels", "add_special_tokens", "vocab_size",
-                     "traj_token_start_idx", "traj_token_ids", "traj_tokenizer_cfg", "hist_traj_tokenizer_cfg"}  # fmt: skip
-    assert len(fields) == 14
-    assert {name: found[name] for name in fields} == {name: expected[name] for name in fields}
+    derived = {"vocab_size", "traj_token_start_idx", "traj_token_ids", "traj_tokenizer_cfg", "hist_traj_tokenizer_cfg"}
+    settings = {"vlm_backend", "model_dtype", "attn_implementation", "min_pixels", "max_pixels", "add_special_tokens"}
+    counts = {"traj_vocab_size", "tokens_per_history_traj", "tokens_per_future_traj"}
+    for name in derived | settings | counts:
+        assert found[name] == expected[name], name
     notes = json.loads((folder / "notes_model.json").read_text())["from_pretrained_submodules"]
     assert parity_reasoning_vla.special_token_ids == notes["special_token_ids"]
 

@@ -40,7 +40,10 @@ def test_another_size_than_the_tokenizers_is_refused() -> None:
 def test_release_layout(parity_data: Path) -> None:
     """Offsets from <i0> are those of the public release, whose tokenizer is not here."""
     release = json.loads((parity_data / "alpamayo_r1" / "release_token_layout.json").read_text())
-    for name, size, whole_set in (("release (4000, add_special_tokens=True)", 4000, True), ("config defaults (768, False)", 768, False)):
+    for name, size, whole_set in (
+        ("release (4000, add_special_tokens=True)", 4000, True),
+        ("config defaults (768, False)", 768, False),
+    ):
         expected = release[name]
         tokenizer = byte_tokenizer()
         base = len(tokenizer)
@@ -63,6 +66,8 @@ def test_a_config_asks_nothing_of_the_hub() -> None:
 
 
 def test_a_config_of_a_folder_knows_its_vocabulary(small_model_dir: Path) -> None:
-    config = ReasoningVLAConfig(vlm_name_or_path=str(small_model_dir / "vlm"), traj_vocab_size=510, add_special_tokens=True)
+    config = ReasoningVLAConfig(
+        vlm_name_or_path=str(small_model_dir / "vlm"), traj_vocab_size=510, add_special_tokens=True
+    )
     assert config.vocab_size == 801
     assert config.traj_token_start_idx == config.traj_token_ids["history_start"] - 510 - 5

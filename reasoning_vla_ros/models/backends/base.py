@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -29,30 +29,28 @@ class ImageBatch:
 class VLMBackend(Protocol):
     """One family of vision-language models, from its files to its forward arguments."""
 
-    def load_tokenizer(self, name_or_path: str | None) -> Any:
+    def load_tokenizer(self, name_or_path: str) -> Any:
         """The text tokenizer, not extended."""
 
-    def load_config(self, name_or_path: str | None) -> Any:
+    def load_config(self, name_or_path: str) -> Any:
         """The VLM's transformers config."""
 
-    def build(self, vlm_config: Any, vocab_size: int, dtype: torch.dtype, attn_implementation: str) -> nn.Module:
+    def build(self, vlm_config: Any, vocab_size: int, dtype: torch.dtype, attn_implementation: str) -> Any:
         """A VLM with fresh weights, all of one dtype, and `vocab_size` rows in both embeddings."""
 
-    def load(
-        self, name_or_path: str | None, vocab_size: int, dtype: torch.dtype, attn_implementation: str
-    ) -> tuple[nn.Module, int]:
+    def load(self, name_or_path: str, vocab_size: int, dtype: torch.dtype, attn_implementation: str) -> tuple[Any, int]:
         """The pretrained VLM with its embeddings resized, and the row count they had."""
 
-    def input_embeddings(self, vlm: nn.Module) -> nn.Module:
+    def input_embeddings(self, vlm: Any) -> Any:
         """The language model's token embedding."""
 
-    def visual(self, vlm: nn.Module) -> nn.Module:
+    def visual(self, vlm: Any) -> Any:
         """The vision encoder."""
 
-    def save_parts(self, vlm: nn.Module, image_settings: dict[str, Any], tokenizer: Any, folder: str) -> None:
+    def save_parts(self, vlm_config: Any, image_settings: dict[str, Any], tokenizer: Any, folder: str) -> None:
         """Writes config, tokenizer and image settings, so that the folder serves as `name_or_path`."""
 
-    def load_image_settings(self, name_or_path: str | None) -> dict[str, Any]:
+    def load_image_settings(self, name_or_path: str) -> dict[str, Any]:
         """Image preprocessing settings of the VLM."""
 
     def preprocess_images(
@@ -64,6 +62,6 @@ class VLMBackend(Protocol):
         """The prompt's text for one image of that many tokens."""
 
     def position_ids(
-        self, vlm: nn.Module, input_ids: Tensor, image_grid_thw: Tensor | None, attention_mask: Tensor
+        self, vlm: Any, input_ids: Tensor, image_grid_thw: Tensor | None, attention_mask: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Position ids of the prompt, as the VLM takes them, and int64 [B] the next position of each row."""

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoTokenizer, Qwen3VLConfig, Qwen3VLForConditionalGeneration
-from transformers.utils import cached_file
+from transformers.utils.hub import cached_file
 
 from reasoning_vla_ros.models.backends import qwen3vl_images
 from reasoning_vla_ros.models.backends.base import ImageBatch
@@ -26,13 +26,13 @@ IMAGE_TOKEN = "<|image_pad|>"
 class Qwen3VLBackend:
     """Qwen3-VL with transformers' own classes; see :class:`VLMBackend` for the methods."""
 
-    def load_tokenizer(self, name_or_path: str | None) -> Any:
+    def load_tokenizer(self, name_or_path: str) -> Any:
         return AutoTokenizer.from_pretrained(name_or_path, local_files_only=is_local(name_or_path))
 
-    def load_config(self, name_or_path: str | None) -> Any:
+    def load_config(self, name_or_path: str) -> Any:
         return Qwen3VLConfig.from_pretrained(name_or_path, local_files_only=is_local(name_or_path))
 
-    def build(self, vlm_config: Any, vocab_size: int, dtype: torch.dtype, attn_implementation: str) -> nn.Module:
+    def build(self, vlm_config: Any, vocab_size: int, dtype: torch.dtype, attn_implementation: str) -> Any:
         set_vocab_size(vlm_config, vocab_size)
         # The parts are built by their own configs, each of which may hold another dtype.
         for part in (vlm_config, vlm_config.text_config, vlm_config.vision_config):
@@ -41,9 +41,7 @@ class Qwen3VLBackend:
         with default_dtype(dtype):
             return Qwen3VLForConditionalGeneration(vlm_config)
 
-    def load(
-        self, name_or_path: str | None, vocab_size: int, dtype: torch.dtype, attn_implementation: str
-    ) -> tuple[nn.Module, int]:
+    def load(self, name_or_path: str, vocab_size: int, dtype: torch.dtype, attn_implementation: str) -> tuple[Any, int]:
         vlm = Qwen3VLForConditionalGeneration.from_pretrained(
             name_or_path,
             dtype=dtype,
@@ -56,30 +54,24 @@ class Qwen3VLBackend:
         set_vocab_size(vlm.config, vocab_size)
         return vlm, original_vocab_size
 
-    def input_embeddings(self, vlm: nn.Module) -> nn.Module:
+    def input_embeddings(self, vlm: Any) -> Any:
         return vlm.model.language_model.embed_tokens
 
-    def visual(self, vlm: nn.Module) -> nn.Module:
+    def visual(self, vlm: Any) -> Any:
         return vlm.model.visual
 
-    def save_parts(self, vlm: nn.Module, image_settings: dict[str, Any], tokenizer: Any, folder: str) -> None:
-        vlm.config.save_pretrained(folder)
-        self.save_image_settings(image_settings, folder)
-        self.save_tokenizer(tokenizer, folder)
-
-    def save_image_settings(self, image_settings: dict[str, Any], folder: str) -> None:
+    def save_parts(self, vlm_config: Any, image_settings: dict[str, Any], tokenizer: Any, folder: str) -> None:
+        vlm_config.save_pretrained(folder)
         Path(folder, IMAGE_SETTINGS_FILE).write_text(json.dumps(image_settings, indent=2, sort_keys=True) + "\n")
-
-    def save_tokenizer(self, tokenizer: Any, folder: str) -> None:
-        """Writes the tokenizer under a class name that transformers 4.57 and 5.x both know."""
         tokenizer.save_pretrained(folder)
+        # A class name that transformers 4.57 and 5.x both know.
         path = Path(folder, "tokenizer_config.json")
         settings = json.loads(path.read_text())
         if settings.get("tokenizer_class") == "TokenizersBackend":
             settings["tokenizer_class"] = "PreTrainedTokenizerFast"
             path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
 
-    def load_image_settings(self, name_or_path: str | None) -> dict[str, Any]:
+    def load_image_settings(self, name_or_path: str) -> dict[str, Any]:
         path = cached_file(name_or_path, IMAGE_SETTINGS_FILE, local_files_only=is_local(name_or_path))
         return json.loads(Path(path).read_text())
 
@@ -97,15 +89,15 @@ class Qwen3VLBackend:
         return f"<|vision_start|>{IMAGE_TOKEN * num_tokens}<|vision_end|>"
 
     def position_ids(
-        self, vlm: nn.Module, input_ids: Tensor, image_grid_thw: Tensor | None, attention_mask: Tensor
+        self, vlm: Any, input_ids: Tensor, image_grid_thw: Tensor | None, attention_mask: Tensor
     ) -> tuple[Tensor, Tensor]:
         merge = vlm.config.vision_config.spatial_merge_size
         return mrope_position_ids(input_ids, attention_mask, vlm.config.image_token_id, image_grid_thw, merge)
 
 
-def is_local(name_or_path: str | None) -> bool:
+def is_local(name_or_path: str) -> bool:
     """Whether it is a folder: then nothing is asked of the hub."""
-    return name_or_path is not None and Path(name_or_path).is_dir()
+    return Path(name_or_path).is_dir()
 
 
 @contextmanager
