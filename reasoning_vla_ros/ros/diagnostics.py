@@ -1,0 +1,151 @@
+"""What the node tells about itself and its inputs, as plain values; the node makes messages of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from reasoning_vla_ros.messages.stamps import ns_to_seconds
+from reasoning_vla_ros.planning.plan import Plan
+
+
+class Level(IntEnum):
+    """Level of a status; the values are those of diagnostic_msgs/DiagnosticStatus."""
+
+    OK = 0
+    WARN = 1
+    ERROR = 2
+    STALE = 3
+
+
+@dataclass(frozen=True)
+class Status:
+    """One entry of /diagnostics."""
+
+    name: str
+    level: Level
+    message: str
+    values: dict[str, str]
+
+
+@dataclass
+class InputHealth:
+    """Record of one input: what arrived, what was refused and why.
+
+    A refusal is an error until a good message follows, and stays a warning in the next report after that, so that
+    none goes unseen between two reports.
+    """
+
+    name: str
+    received: int = 0
+    refused: int = 0
+    newest_ns: int | None = None
+    details: dict[str, str] = field(default_factory=dict)
+    _current: str = ""
+    _unreported: str = ""
+
+    def accept(self, stamp_ns: int) -> None:
+        self.received += 1
+        self.newest_ns = stamp_ns
+        self._current = ""
+
+    def refuse(self, problem: str) -> None:
+        self.received += 1
+        self.refused += 1
+        self._current = self._unreported = problem
+
+    def note(self, problem: str) -> None:
+        """A problem with a message that was taken all the same."""
+        self._unreported = problem
+
+    def report(self, lag_problem: str = "") -> Status:
+        """Status since the last report."""
+        unreported, self._unreported = self._unreported, ""
+        if self._current:
+            level, message = Level.ERROR, self._current
+        elif self.received == 0:
+            level, message = Level.STALE, "nothing has arrived"
+        elif lag_problem:
+            level, message = Level.ERROR, lag_problem
+        elif unreported:
+            level, message = Level.WARN, unreported
+        else:
+            level, message = Level.OK, "receiving"
+        newest = "" if self.newest_ns is None else f"{ns_to_seconds(self.newest_ns):.3f}"
+        values = {"received": str(self.received), "refused": str(self.refused), "newest_stamp_s": newest}
+        return Status(self.name, level, message, values | self.details)
+
+
+@dataclass
+class PlannerHealth:
+    """Record of the planning: counters, the last plan's durations, and what stands in the way of the next one."""
+
+    state: str = "unconfigured"
+    configure_problem: str = ""
+    problem: str = ""
+    plans: int = 0
+    invalid: int = 0
+    failed: int = 0
+    overtaken: int = 0
+    fallbacks: int = 0
+    last_plan: dict[str, str] = field(default_factory=dict)
+    _unreported: str = ""
+    _finished_s: list[float] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """A new activation: the rate starts anew, the counters go on."""
+        self.problem = self._unreported = ""
+        self._finished_s.clear()
+
+    def fail(self, problem: str) -> None:
+        """No plan, or none that is valid, until `succeed`."""
+        self.problem = self._unreported = problem
+
+    def succeed(self, now_s: float, note: str = "") -> None:
+        """A valid plan came out at `now_s` of any steady clock; `note` tells what was given up for it."""
+        self.problem = ""
+        self._unreported = note or self._unreported
+        self._finished_s = [*self._finished_s[-19:], now_s]
+
+    def record_plan(self, plan: Plan, now_ns: int) -> None:
+        """Durations and size of a plan that is ready at `now_ns` of the node's clock."""
+        seconds = {f"{name}_s": f"{value:.4f}" for name, value in vars(plan.seconds).items()}
+        self.last_plan = {
+            "t0_s": f"{ns_to_seconds(plan.t0_ns):.3f}",
+            "latency_s": f"{ns_to_seconds(now_ns - plan.t0_ns):.3f}",
+            **seconds,
+            "reasoning_tokens": str(sum(plan.num_reasoning_tokens)),
+            "status": plan.status.name,
+        }
+
+    def rate_hz(self) -> float:
+        """Rate of the last valid plans, 0 before the second one."""
+        if len(self._finished_s) < 2:
+            return 0.0
+        return (len(self._finished_s) - 1) / max(self._finished_s[-1] - self._finished_s[0], 1e-9)
+
+    def report(self) -> Status:
+        """Status since the last report."""
+        unreported, self._unreported = self._unreported, ""
+        if self.configure_problem:
+            level, message = Level.ERROR, f"not configured: {self.configure_problem}"
+        elif self.state == "configuring":
+            level, message = Level.WARN, "LOADING"
+        elif self.state != "active":
+            level, message = Level.OK, self.state
+        elif self.problem:
+            level, message = Level.ERROR, self.problem
+        elif unreported:
+            level, message = Level.WARN, unreported
+        else:
+            level, message = Level.OK, "planning" if self.plans else "waiting for input"
+        values = {
+            "state": self.state,
+            "plans": str(self.plans),
+            "invalid": str(self.invalid),
+            "failed": str(self.failed),
+            "overtaken": str(self.overtaken),
+            "fallbacks": str(self.fallbacks),
+            "rate_hz": f"{self.rate_hz():.2f}",
+        }
+        return Status("planner", level, message, values | self.last_plan)

@@ -1,0 +1,52 @@
+"""From parameters to a planner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from reasoning_vla_ros.planning.observation import Observation
+from reasoning_vla_ros.planning.plan import Plan
+from reasoning_vla_ros.ros.parameters import PlannerParameters
+
+
+class PlannerLike(Protocol):
+    """What the node needs of a planner; `reasoning_vla_ros.planning.Planner` is one."""
+
+    def plan(
+        self,
+        observation: Observation,
+        num_samples: int = 1,
+        deadline_s: float | None = None,
+        on_text: Callable[[str, bool], None] | None = None,
+        seed: int | None = None,
+    ) -> Plan: ...
+
+
+PlannerFactory = Callable[[PlannerParameters], PlannerLike]
+
+
+def load_planner(parameters: PlannerParameters) -> PlannerLike:
+    """Loads the model that the parameters name.
+
+    Raises:
+        FileNotFoundError: no such model folder, or no config in it.
+        ValueError: a model, tokenizer, device or dtype that is unknown or does not fit.
+    """
+    # Imported here: PyTorch and transformers take seconds, and the node is up without them.
+    import torch
+
+    from reasoning_vla_ros.planning import Planner
+
+    if not parameters.model_path:
+        raise FileNotFoundError("model_path is empty, needed the folder of a model or its hub id")
+    if parameters.threads:
+        torch.set_num_threads(parameters.threads)
+    return Planner.from_pretrained(
+        parameters.model_path,
+        tokenizer=parameters.tokenizer or None,
+        vlm=parameters.vlm_path or None,
+        device=parameters.device,
+        dtype=parameters.dtype,
+        settings=parameters.planner_settings(),
+    )

@@ -1,0 +1,243 @@
+"""The planner node's parameters: one table, from which declaration, checks, YAML file and schema come.
+
+The table is the dataclass :class:`PlannerParameters`; each field carries its description, bounds and choices. A
+parameter that is not dynamic takes effect when the node is configured.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_type_hints
+
+from reasoning_vla_ros.planning.observation_builder import ObservationConfig
+from reasoning_vla_ros.planning.settings import PlannerSettings
+
+
+class ParameterError(ValueError):
+    """Parameters that the node cannot work with; the message has each one's value and what it needed."""
+
+
+def parameter(
+    default: Any,
+    description: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] = (),
+    dynamic: bool = False,
+) -> Any:
+    """A field of the table. Bounds are inclusive."""
+    metadata = {
+        "description": description,
+        "minimum": minimum,
+        "maximum": maximum,
+        "choices": choices,
+        "dynamic": dynamic,
+    }
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class PlannerParameters:
+    """Values of all parameters, checked one by one. Lists are tuples."""
+
+    model_path: str = parameter("", "Folder of the model, or its hub id; empty takes the model in the box.")
+    tokenizer: str = parameter(
+        "", "Trajectory tokenizer in place of the model's own, such as unicycle+uniform or package.module:Class."
+    )
+    vlm_path: str = parameter("", "Folder of the VLM's tokenizer and config, for checkpoints without their own.")
+    device: str = parameter("auto", "Device of the model: auto, cpu, cuda or cuda:N.")
+    dtype: str = parameter("auto", "Number format of the weights.", choices=("auto", "bfloat16", "float16", "float32"))
+    threads: int = parameter(0, "CPU threads of the inference; 0 leaves PyTorch's choice.", minimum=0, maximum=1024)
+
+    num_samples: int = parameter(1, "Candidate trajectories to draw.", minimum=1, maximum=256, dynamic=True)
+    temperature: float = parameter(
+        0.6, "Sampling temperature; 0 takes the most likely token.", minimum=0.0, maximum=10.0
+    )
+    top_p: float = parameter(0.98, "Nucleus that tokens are drawn from.", minimum=0.001, maximum=1.0)
+    max_reasoning_tokens: int = parameter(256, "The reasoning is cut behind so many tokens.", minimum=0, maximum=8192)
+    deadline_s: float = parameter(
+        0.0, "Seconds that one plan may take; the reasoning is cut to meet it. 0 for none.",
+        minimum=0.0, maximum=600.0, dynamic=True,
+    )  # fmt: skip
+    max_rate_hz: float = parameter(
+        0.0, "Plans per second of input time at most; 0 for as many as the model manages.",
+        minimum=0.0, maximum=1000.0, dynamic=True,
+    )  # fmt: skip
+    seed: int = parameter(
+        0, "Base of the random seeds; each plan's seed comes from this and t0.", minimum=0, maximum=2**62
+    )
+
+    cameras: tuple[str, ...] = parameter(
+        ("front:1",),
+        "Cameras as name:id, ids ascending; images come on ~/input/<name>/image, t0 from the first camera.",
+    )
+    image_transport: str = parameter(
+        "raw", "compressed takes sensor_msgs/CompressedImage on ~/input/<name>/image/compressed.",
+        choices=("raw", "compressed"),
+    )  # fmt: skip
+    num_frames: int = parameter(4, "Frames per camera in an observation.", minimum=1, maximum=64)
+    frame_dt_s: float = parameter(0.1, "Step between those frames, seconds.", minimum=0.001, maximum=10.0)
+    num_history: int = parameter(16, "Ego poses in an observation, the last one at t0.", minimum=1, maximum=1000)
+    history_dt_s: float = parameter(0.1, "Step between those poses, seconds.", minimum=0.001, maximum=10.0)
+    frame_tolerance_s: float = parameter(
+        0.12, "How far a frame may lie from the instant that needs it, seconds.", minimum=0.0001, maximum=10.0
+    )
+    max_camera_skew_s: float = parameter(
+        0.05, "How far the other cameras' newest frames may lie from t0, seconds.", minimum=0.0001, maximum=10.0
+    )
+    max_odometry_gap_s: float = parameter(
+        0.25, "Widest gap in the odometry that is interpolated over, seconds.", minimum=0.001, maximum=10.0
+    )
+    max_input_age_s: float = parameter(
+        1.0,
+        "How far t0 may lie from the node's clock, seconds; 0 for no check.",
+        minimum=0.0,
+        maximum=3600.0,
+        dynamic=True,
+    )
+    instruction: str = parameter("", "Navigation text or task until one arrives on ~/input/instruction.", dynamic=True)
+    embodiment: str = parameter("car", "What carries out the plan: car, or the name of a robot.")
+
+    output_frame: str = parameter(
+        "odom", "Frame of the plan: odom takes the odometry's frame_id, base_link the vehicle's frame at t0.",
+        choices=("odom", "base_link"),
+    )  # fmt: skip
+    base_frame: str = parameter("base_link", "Name of the vehicle's frame, for output_frame base_link.")
+    fallback: str = parameter(
+        "none", "Without a valid plan, hold publishes what is left of the last valid one, then a comfortable stop.",
+        choices=("none", "hold"),
+    )  # fmt: skip
+    stream_reasoning: bool = parameter(True, "Publish the reasoning while it is being written.", dynamic=True)
+    diagnostics_rate_hz: float = parameter(1.0, "Rate of /diagnostics.", minimum=0.1, maximum=100.0)
+    autostart: bool = parameter(
+        True, "The executable configures and activates the node itself; false leaves it to a lifecycle manager."
+    )
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{spec.name}: {problem}"
+            for spec in parameter_specs()
+            if (problem := spec.problem(getattr(self, spec.name)))
+        ]
+        if problems:
+            raise ParameterError("; ".join(problems))
+
+    def observation_config(self) -> ObservationConfig:
+        """What an observation consists of. Raises ParameterError."""
+        try:
+            return ObservationConfig(
+                cameras=parse_cameras(self.cameras),
+                num_frames=self.num_frames,
+                frame_dt_s=self.frame_dt_s,
+                num_history=self.num_history,
+                history_dt_s=self.history_dt_s,
+                frame_tolerance_s=self.frame_tolerance_s,
+                max_camera_skew_s=self.max_camera_skew_s,
+                max_odometry_gap_s=self.max_odometry_gap_s,
+            )
+        except ParameterError:
+            raise
+        except ValueError as error:
+            raise ParameterError(str(error)) from error
+
+    def planner_settings(self) -> PlannerSettings:
+        """How the planner decodes."""
+        return PlannerSettings(
+            temperature=self.temperature, top_p=self.top_p, max_reasoning_tokens=self.max_reasoning_tokens
+        )
+
+
+TYPE_NAMES = {
+    bool: "bool",
+    int: "integer",
+    float: "double",
+    str: "string",
+    tuple[str, ...]: "string_array",
+}
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """One row of the table. `type_name` is bool, integer, double, string or string_array."""
+
+    name: str
+    type_name: str
+    default: Any
+    description: str
+    minimum: float | None
+    maximum: float | None
+    choices: tuple[str, ...]
+    dynamic: bool
+
+    def problem(self, value: Any) -> str:
+        """What is wrong with a value: what it was and what it should be. Empty when nothing is."""
+        if problem := self._type_problem(value):
+            return problem
+        if self.choices and value not in self.choices:
+            return f"needed one of {', '.join(self.choices)}, got {value!r}"
+        if self.type_name == "string_array" and not value:
+            return "needed at least one entry, got none"
+        low, high = self.minimum, self.maximum
+        if low is not None and high is not None and not low <= value <= high:
+            return f"needed {low:g}..{high:g}, got {value:g}"
+        if self.name == "cameras":
+            try:
+                parse_cameras(value)
+            except ParameterError as error:
+                return str(error)
+        return ""
+
+    def _type_problem(self, value: Any) -> str:
+        fits = {
+            "bool": isinstance(value, bool),
+            "integer": isinstance(value, int) and not isinstance(value, bool),
+            "double": isinstance(value, float) and math.isfinite(value),
+            "string": isinstance(value, str),
+            "string_array": isinstance(value, (list, tuple)) and all(isinstance(entry, str) for entry in value),
+        }
+        if fits[self.type_name]:
+            return ""
+        hint = f" (write {value}.0)" if self.type_name == "double" and isinstance(value, int) else ""
+        return f"needed a {self.type_name}{hint}, got {value!r}"
+
+
+def parameter_specs() -> tuple[ParameterSpec, ...]:
+    """The table, in the order of the fields."""
+    types = get_type_hints(PlannerParameters)
+    return tuple(
+        ParameterSpec(name=entry.name, type_name=TYPE_NAMES[types[entry.name]], default=entry.default, **entry.metadata)
+        for entry in dataclasses.fields(PlannerParameters)
+    )
+
+
+def parse_cameras(entries: tuple[str, ...] | list[str]) -> tuple[tuple[int, str], ...]:
+    """(camera id, name) pairs of entries such as "front:1".
+
+    A name is part of a topic name, so it may hold letters, digits and underscores only.
+
+    Raises:
+        ParameterError: another form, or ids that do not ascend.
+    """
+    cameras = []
+    for entry in entries:
+        name, separator, camera_id = entry.partition(":")
+        if not separator or not camera_id.isdecimal() or not name.isidentifier() or not name.isascii():
+            raise ParameterError(f"a camera needs the form name:id, as in front:1, got {entry!r}")
+        cameras.append((int(camera_id), name))
+    ids, names = [camera[0] for camera in cameras], [camera[1] for camera in cameras]
+    if ids != sorted(set(ids)) or len(set(names)) != len(names):
+        raise ParameterError(f"cameras need ascending ids and distinct names, got {list(entries)}")
+    return tuple(cameras)
+
+
+def parameters_from(values: Mapping[str, Any]) -> PlannerParameters:
+    """Parameters of plain values, lists becoming tuples; what is left out has its default. Raises ParameterError."""
+    known = {spec.name for spec in parameter_specs()}
+    if unknown := sorted(set(values) - known):
+        raise ParameterError(f"unknown parameters {', '.join(unknown)}, known are {', '.join(sorted(known))}")
+    plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return PlannerParameters(**plain)
