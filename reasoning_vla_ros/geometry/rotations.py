@@ -23,7 +23,7 @@ def matrix_to_yaw(rot: ArrayT) -> ArrayT:
 def yaw_to_matrix(yaw: ArrayT) -> ArrayT:
     """Rotation matrices [..., 3, 3] about z for headings [...] in radians."""
     xp = namespace(yaw)
-    return direction_to_matrix(xp.cos(yaw), xp.sin(yaw))
+    return direction_to_matrix(xp.cos(yaw), xp.sin(yaw))  # type: ignore[no-any-return]
 
 
 def direction_to_matrix(cos: ArrayT, sin: ArrayT) -> ArrayT:

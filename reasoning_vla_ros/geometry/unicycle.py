@@ -177,7 +177,8 @@ def _inverse(gram: NDArray[np.float64], ridge: float) -> torch.Tensor:
 @lru_cache(maxsize=64)
 def _cached_inverse(gram: bytes, size: int, ridge: float) -> NDArray[np.float64]:
     matrix = np.frombuffer(gram).reshape(size, size)
-    return np.linalg.inv(matrix + (1 + ridge) * np.eye(size))
+    inverse: NDArray[np.float64] = np.linalg.inv(matrix + (1 + ridge) * np.eye(size))
+    return inverse
 
 
 def _flat(tensor: torch.Tensor, tail: int) -> torch.Tensor:

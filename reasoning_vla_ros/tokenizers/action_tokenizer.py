@@ -58,14 +58,20 @@ class ActionTokenizer(Part, ABC):
         """
 
     @overload
-    def decode(self, tokens: torch.Tensor, strict: Literal[True] = True) -> torch.Tensor: ...
+    def decode(
+        self, tokens: torch.Tensor, strict: Literal[True] = True, dtype: torch.dtype = torch.float32
+    ) -> torch.Tensor: ...
 
     @overload
-    def decode(self, tokens: torch.Tensor, strict: Literal[False]) -> tuple[torch.Tensor, torch.Tensor]: ...
+    def decode(
+        self, tokens: torch.Tensor, strict: Literal[False], dtype: torch.dtype = torch.float32
+    ) -> tuple[torch.Tensor, torch.Tensor]: ...
 
     @abstractmethod
-    def decode(self, tokens: torch.Tensor, strict: bool = True) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
-        """Actions [B, T, D], floating, of token ids [B, N].
+    def decode(
+        self, tokens: torch.Tensor, strict: bool = True, dtype: torch.dtype = torch.float32
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        """Actions [B, T, D], computed in `dtype` (float32 or float64), of token ids [B, N].
 
         With `strict=False` it gives (actions, valid [B]); rows that no encoder can produce hold NaN, and nothing is
         raised for them.

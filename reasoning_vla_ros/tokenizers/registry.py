@@ -45,7 +45,7 @@ class Registry:
         if self._classes.get(name, cls) is not cls:
             raise ValueError(f"the {self.kind} {name!r} is already registered as {self._classes[name]!r}")
         self._classes[name] = cls
-        cls.name = name  # type: ignore[attr-defined]
+        cls.name = name
         return cls
 
     def names(self) -> list[str]:

@@ -139,14 +139,16 @@ class TrajectoryTokenizer:
         lead = tokens.shape[:-1]
         rows = (tokens if lead else tokens[None]).flatten(0, -2).to(hist_xyz.device)
         counted = valid_tokens(rows, self.vocab_size, count=self.num_tokens, strict=strict)
+        dtype = at_least_float32(hist_xyz).dtype
         if strict:
-            return *self._trajectory(hist_xyz, hist_rot, self.action_tokenizer.decode(rows), lead), None
+            actions = self.action_tokenizer.decode(rows, dtype=dtype)
+            return *self._trajectory(hist_xyz, hist_rot, actions, lead), None
         if self.num_tokens in (None, rows.shape[1]):
-            actions, valid = self.action_tokenizer.decode(rows, strict=False)
+            actions, valid = self.action_tokenizer.decode(rows, strict=False, dtype=dtype)
             valid = valid & counted
         else:
             actions = hist_xyz.new_full(
-                (len(rows), self.action_space.horizon or 1, self.action_space.action_dim), torch.nan
+                (len(rows), self.action_space.horizon or 1, self.action_space.action_dim), torch.nan, dtype=dtype
             )
             valid = counted
         xyz, rot = self._trajectory(hist_xyz, hist_rot, actions, lead)
@@ -199,5 +201,4 @@ class TrajectoryTokenizer:
     def _trajectory(
         self, hist_xyz: torch.Tensor, hist_rot: torch.Tensor, actions: torch.Tensor, lead: torch.Size
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        dtype = at_least_float32(hist_xyz).dtype
-        return self.action_space.decode(hist_xyz, hist_rot, actions.reshape(*lead, *actions.shape[1:]).to(dtype))
+        return self.action_space.decode(hist_xyz, hist_rot, actions.reshape(*lead, *actions.shape[1:]))

@@ -86,22 +86,28 @@ class UniformActionTokenizer(ActionTokenizer):
         return bins.clamp(0, self.bins_per_dim - 1).long().flatten(1)
 
     @overload
-    def decode(self, tokens: torch.Tensor, strict: Literal[True] = True) -> torch.Tensor: ...
+    def decode(
+        self, tokens: torch.Tensor, strict: Literal[True] = True, dtype: torch.dtype = torch.float32
+    ) -> torch.Tensor: ...
 
     @overload
-    def decode(self, tokens: torch.Tensor, strict: Literal[False]) -> tuple[torch.Tensor, torch.Tensor]: ...
+    def decode(
+        self, tokens: torch.Tensor, strict: Literal[False], dtype: torch.dtype = torch.float32
+    ) -> tuple[torch.Tensor, torch.Tensor]: ...
 
-    def decode(self, tokens: torch.Tensor, strict: bool = True) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
-        """Actions, float64 [B, T, D], of ids [B, T * D]; see `ActionTokenizer.decode`.
+    def decode(
+        self, tokens: torch.Tensor, strict: bool = True, dtype: torch.dtype = torch.float32
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        """Actions [B, T, D] of ids [B, T * D]; see `ActionTokenizer.decode`.
 
         With `strict=False`, ids that do not fill a whole number of steps give NaN for the whole steps, at least one.
         """
         valid = valid_tokens(tokens, self.vocab_size, multiple_of=self.action_dims, strict=strict)
         steps = tokens.shape[1] // self.action_dims
-        shares = tokens[:, : steps * self.action_dims].unflatten(1, (steps, self.action_dims)).double()
+        shares = tokens[:, : steps * self.action_dims].reshape(len(tokens), steps, self.action_dims).to(dtype)
         shares = shares / (self.bins_per_dim - 1)
         low, high = self._ends(shares)
-        actions = shares * (high - low) + low
+        actions: torch.Tensor = shares * (high - low) + low
         if strict:
             return actions
         if steps == 0:
@@ -123,9 +129,9 @@ class UniformActionTokenizer(ActionTokenizer):
             InvalidTokensError: see `decode`.
         """
         if isinstance(tokens, torch.Tensor):
-            return self.decode(tokens.reshape(1, -1))[0].float()
+            return self.decode(tokens.reshape(1, -1))[0]
         ids: NDArray[Any] = np.ascontiguousarray(tokens)
-        return self.decode(torch.from_numpy(ids).reshape(1, -1))[0].float().numpy()
+        return self.decode(torch.from_numpy(ids).reshape(1, -1))[0].numpy()
 
     def _set_range(self, action_range: Any) -> None:
         per_dim = bool(np.ndim(action_range[0]))
@@ -135,7 +141,7 @@ class UniformActionTokenizer(ActionTokenizer):
         for pair in pairs:
             if len(pair) != 2 or not all(map(math.isfinite, pair)) or not pair[0] < pair[1]:
                 raise ValueError(f"action_range needs finite (low, high) with low < high, got {pair}")
-        self.action_range = tuple(pairs) if per_dim else pairs[0]  # type: ignore[assignment]
+        self.action_range = tuple(pairs) if per_dim else pairs[0]  # type: ignore[assignment, arg-type]
         self._pairs = pairs if per_dim else pairs * self.action_dims
 
     def _ends(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
