@@ -177,8 +177,7 @@ def _inverse(gram: NDArray[np.float64], ridge: float) -> torch.Tensor:
 @lru_cache(maxsize=64)
 def _cached_inverse(gram: bytes, size: int, ridge: float) -> NDArray[np.float64]:
     matrix = np.frombuffer(gram).reshape(size, size)
-    inverse: NDArray[np.float64] = np.linalg.inv(matrix + (1 + ridge) * np.eye(size))
-    return inverse
+    return np.asarray(np.linalg.inv(matrix + (1 + ridge) * np.eye(size)), np.float64)
 
 
 def _flat(tensor: torch.Tensor, tail: int) -> torch.Tensor:
