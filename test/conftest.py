@@ -12,6 +12,8 @@ REPO = Path(__file__).resolve().parents[1]
 # Set before any message class is imported: without it rclpy takes a float for an integer field and sends garbage.
 os.environ.setdefault("ROS_PYTHON_CHECK_FIELDS", "1")
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+# The models here are so small that a second thread costs more than it brings. Child processes inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Nothing in the tests may ask a model hub.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
