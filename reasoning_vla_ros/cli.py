@@ -1,0 +1,155 @@
+"""The command `reasoning-vla`."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    help="Reasoning vision-language-action models as planners for robots and cars.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+tokenizers_app = typer.Typer(help="Trajectory tokenizers.", no_args_is_help=True)
+app.add_typer(tokenizers_app, name="tokenizers")
+
+console = Console()
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def says_what_is_wrong(command: Callable[P, R]) -> Callable[P, R]:
+    """Bad input ends the command with its message and exit code 2; anything else is a bug and shows its traceback."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except (ValueError, OSError) as error:
+            Console(stderr=True).print(f"[red]{type(error).__name__}:[/red] ", end="")
+            Console(stderr=True, markup=False, highlight=False).print(str(error))
+            raise typer.Exit(2) from error
+
+    return run
+
+
+@app.command("import-kitti")
+@says_what_is_wrong
+def import_kitti(
+    folder: Annotated[Path, typer.Argument(help="A KITTI odometry sequence: images, calib.txt, times and poses.")],
+    bag: Annotated[Path, typer.Argument(help="The bag to write; ending in .mcap, a single file.")],
+    poses: Annotated[str, typer.Option(help="File of poses in the folder.")] = "auto",
+    camera_height_m: Annotated[float, typer.Option(help="Height of the camera above the ground.")] = 1.65,
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing bag.")] = False,
+) -> None:
+    """Turn a KITTI odometry folder into a bag of images, calibration, odometry and tf."""
+    from rich.progress import Progress
+
+    from reasoning_vla_ros.bags.kitti import import_kitti as run
+
+    with Progress(console=console) as progress:
+        task = progress.add_task("Writing poses and images")
+        summary = run(
+            folder,
+            bag,
+            poses=poses,
+            camera_height_m=camera_height_m,
+            overwrite=overwrite,
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    console.print(
+        f"{summary.path}: {summary.num_images} images, {summary.num_poses} poses, "
+        f"{(summary.end_ns - summary.start_ns) * 1e-9:.1f} s, {summary.length_m:.0f} m"
+    )
+
+
+@app.command("make-model")
+@says_what_is_wrong
+def make_model(
+    folder: Annotated[Path, typer.Argument(help="Where to save it.")],
+    seed: Annotated[int, typer.Option(help="Of the random weights.")] = 0,
+) -> None:
+    """Make a small ReasoningVLA with random weights, to try the pipeline without a checkpoint. It knows nothing."""
+    from reasoning_vla_ros.models.small import build_small_model
+
+    model = build_small_model(folder, seed)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    console.print(f"{folder}: {count / 1e6:.1f} million parameters, [yellow]untrained[/yellow]")
+
+
+@app.command()
+@says_what_is_wrong
+def evaluate(
+    bags: Annotated[list[Path], typer.Argument(help="Bags: rosbag2 folders, .mcap or .db3 files.")],
+    model: Annotated[str, typer.Option(help="Folder or hub id of the model.")],
+    output: Annotated[Path, typer.Option(help="Folder for plans.mcap, metrics.json, report.html and pictures.")],
+    tokenizer: Annotated[str | None, typer.Option(help="Takes the place of the model's trajectory tokenizer.")] = None,
+    vlm: Annotated[str | None, typer.Option(help="Folder or hub id of the VLM, for checkpoints without one.")] = None,
+    num_samples: Annotated[int, typer.Option(min=1, help="Candidates a plan.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the run; each plan's follows from it and t0.")] = 0,
+    stride: Annotated[int, typer.Option(min=1, help="Plan at every n-th frame of the first camera.")] = 1,
+    max_plans: Annotated[int | None, typer.Option(min=1, help="Stop after so many plans a bag.")] = None,
+    camera: Annotated[list[str] | None, typer.Option(help="name:id=topic; repeat for more. Default: all there are.")] = None,
+    odometry: Annotated[str | None, typer.Option(help="Odometry topic. Default: the only one there is.")] = None,
+    num_frames: Annotated[int, typer.Option(min=1, help="Frames a camera.")] = 4,
+    temperature: Annotated[float, typer.Option(help="Of the sampling.")] = 0.6,
+    top_p: Annotated[float, typer.Option(help="Nucleus of the sampling.")] = 0.98,
+    max_reasoning_tokens: Annotated[int, typer.Option(help="The reasoning is cut behind so many.")] = 256,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")] = "auto",
+    json: Annotated[Path | None, typer.Option(help="Write the metrics to this file too.")] = None,
+) -> None:
+    """Run the planner over bags, score its plans beside baselines and write a report."""
+    from reasoning_vla_ros.evaluation.command import evaluate_command
+    from reasoning_vla_ros.planning import PlannerSettings
+
+    evaluate_command(
+        bags,
+        model,
+        output,
+        settings=PlannerSettings(temperature, top_p, max_reasoning_tokens),
+        tokenizer=tokenizer,
+        vlm=vlm,
+        device=device,
+        dtype=dtype,
+        num_samples=num_samples,
+        seed=seed,
+        stride=stride,
+        max_plans=max_plans,
+        cameras=camera,
+        odometry=odometry,
+        num_frames=num_frames,
+        json_path=json,
+        console=console,
+    )
+
+
+@tokenizers_app.command("list")
+@says_what_is_wrong
+def tokenizers_list(json: Annotated[Path | None, typer.Option(help="Write the names to this file.")] = None) -> None:
+    """List action spaces, action tokenizers, whole tokenizers and plugins; any space goes with any tokenizer."""
+    from json import dumps
+
+    from reasoning_vla_ros.tokenizers import available_tokenizers
+
+    names = available_tokenizers()
+    for kind, found in names.items():
+        console.print(f"[bold]{kind.replace('_', ' ')}[/bold]: {', '.join(found) or 'none'}")
+    if json is not None:
+        json.write_text(dumps(names, indent=2) + "\n")
+
+
+def main() -> Any:
+    """Entry point of the command."""
+    return app()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
