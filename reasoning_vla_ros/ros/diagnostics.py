@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 from reasoning_vla_ros.messages.stamps import ns_to_seconds
 from reasoning_vla_ros.planning.plan import Plan
+
+# A sensor that is silent for so long is reported as stale, whatever its stamps say.
+MAX_SILENCE_S = 1.0
 
 
 class Level(IntEnum):
@@ -30,27 +35,29 @@ class Status:
 
 @dataclass
 class InputHealth:
-    """Record of one input: what arrived, what was refused and why.
+    """Record of one input: what arrived, what was refused and why. `clock` gives seconds of any steady clock.
 
     A refusal is an error until a good message follows, and stays a warning in the next report after that, so that
     none goes unseen between two reports.
     """
 
     name: str
+    clock: Callable[[], float] = time.monotonic
     received: int = 0
     refused: int = 0
     newest_ns: int | None = None
     details: dict[str, str] = field(default_factory=dict)
+    _arrived_s: float = 0.0
     _current: str = ""
     _unreported: str = ""
 
     def accept(self, stamp_ns: int) -> None:
-        self.received += 1
+        self._arrive()
         self.newest_ns = stamp_ns
         self._current = ""
 
     def refuse(self, problem: str) -> None:
-        self.received += 1
+        self._arrive()
         self.refused += 1
         self._current = self._unreported = problem
 
@@ -61,10 +68,14 @@ class InputHealth:
     def report(self, lag_problem: str = "") -> Status:
         """Status since the last report."""
         unreported, self._unreported = self._unreported, ""
-        if self._current:
-            level, message = Level.ERROR, self._current
-        elif self.received == 0:
+        silent_s = self.clock() - self._arrived_s
+        if self.received == 0:
             level, message = Level.STALE, "nothing has arrived"
+        elif silent_s > MAX_SILENCE_S:
+            level = Level.STALE
+            message = f"silent for {silent_s:.3f} s, at most {MAX_SILENCE_S:.3f} s are allowed; {self._current}"
+        elif self._current:
+            level, message = Level.ERROR, self._current
         elif lag_problem:
             level, message = Level.ERROR, lag_problem
         elif unreported:
@@ -73,7 +84,11 @@ class InputHealth:
             level, message = Level.OK, "receiving"
         newest = "" if self.newest_ns is None else f"{ns_to_seconds(self.newest_ns):.3f}"
         values = {"received": str(self.received), "refused": str(self.refused), "newest_stamp_s": newest}
-        return Status(self.name, level, message, values | self.details)
+        return Status(self.name, level, message.rstrip("; "), values | self.details)
+
+    def _arrive(self) -> None:
+        self.received += 1
+        self._arrived_s = self.clock()
 
 
 @dataclass
@@ -124,8 +139,8 @@ class PlannerHealth:
             return 0.0
         return (len(self._finished_s) - 1) / max(self._finished_s[-1] - self._finished_s[0], 1e-9)
 
-    def report(self) -> Status:
-        """Status since the last report."""
+    def report(self, waiting_for: Sequence[str] = ()) -> Status:
+        """Status since the last report; `waiting_for` names the inputs that are silent."""
         unreported, self._unreported = self._unreported, ""
         if self.configure_problem:
             level, message = Level.ERROR, f"not configured: {self.configure_problem}"
@@ -135,10 +150,12 @@ class PlannerHealth:
             level, message = Level.OK, self.state
         elif self.problem:
             level, message = Level.ERROR, self.problem
+        elif waiting_for:
+            level, message = Level.WARN, f"waiting for {', '.join(waiting_for)}"
         elif unreported:
             level, message = Level.WARN, unreported
         else:
-            level, message = Level.OK, "planning" if self.plans else "waiting for input"
+            level, message = Level.OK, "planning"
         values = {
             "state": self.state,
             "plans": str(self.plans),

@@ -28,7 +28,7 @@ class HeldPlan:
 
 
 def fallback_plan(held: HeldPlan | None, motion: EgoMotion, reason: str, default_dt_s: float = 0.1) -> Plan:
-    """A plan from the newest odometry on: what is left of the held one, then braking at 2 m/s² along its last curvature.
+    """A plan from the newest odometry on: what is left of the held one, then braking at 2 m/s² on its last curvature.
 
     It is the same road that the last valid plan took, so it is as valid as that one; `reduced` says that it is a
     fallback, and why. Without a held plan, or with nothing left of it, it is the stop alone, from the vehicle's

@@ -5,7 +5,9 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
+import numpy as np
 from geometry_msgs.msg import Point
+from numpy.typing import NDArray
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -20,17 +22,18 @@ TEXT_HEIGHT_M = 3.0
 TEXT_COLUMNS = 60
 
 
-def plan_markers(plan_msg: Any, ego_xyz: tuple[float, float, float]) -> MarkerArray:
+def plan_markers(plan_msg: Any, ego_xyz: NDArray[np.float64]) -> MarkerArray:
     """Markers of a reasoning_vla_ros/Plan message, the first of which deletes those of the plan before.
 
     Args:
         plan_msg: the plan.
-        ego_xyz: where the vehicle is at t0, in the message's frame.
+        ego_xyz: where the vehicle is at t0, in the message's frame, metres [3].
     """
+    x, y, z = ego_xyz.tolist()
     markers = [Marker(header=plan_msg.header, action=Marker.DELETEALL)]
     for k, candidate in enumerate(plan_msg.candidates):
         color = SELECTED if k == plan_msg.selected else VALID if candidate.valid else INVALID
-        points = [Point(x=ego_xyz[0], y=ego_xyz[1], z=ego_xyz[2])]
+        points = [Point(x=x, y=y, z=z)]
         points += [point.pose.position for point in candidate.points]
         if len(points) > 1:
             line = _marker(plan_msg, "candidates", k, Marker.LINE_STRIP, color)
@@ -43,8 +46,7 @@ def plan_markers(plan_msg: Any, ego_xyz: tuple[float, float, float]) -> MarkerAr
     text = _marker(plan_msg, "reasoning", 0, Marker.TEXT_VIEW_FACING, TEXT)
     text.text = "\n".join(line for line in lines if line)
     text.scale.z = TEXT_SIZE_M
-    text.pose.position.x, text.pose.position.y = ego_xyz[:2]
-    text.pose.position.z = ego_xyz[2] + TEXT_HEIGHT_M
+    text.pose.position = Point(x=x, y=y, z=z + TEXT_HEIGHT_M)
     if text.text:
         markers.append(text)
     return MarkerArray(markers=markers)

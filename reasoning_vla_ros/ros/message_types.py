@@ -4,9 +4,10 @@ from builtin_interfaces.msg import Duration, Time
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMsg
-from reasoning_vla_ros.msg import Plan, PlannedTrajectory, PlanPoint, ReasoningTrace
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
+
+from reasoning_vla_ros.msg import Plan, PlannedTrajectory, PlanPoint, ReasoningTrace
 
 __all__ = [
     "CompressedImage",

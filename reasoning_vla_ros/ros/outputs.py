@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.lifecycle import LifecycleNode
 from visualization_msgs.msg import MarkerArray
@@ -69,8 +70,7 @@ class Outputs:
             self._publish_trajectory(msg.candidates[msg.selected])
         self._reasoning.publish(msg.trace)
         if self._markers.get_subscription_count():
-            x, y, z = (float(value) for value in pose[0])
-            self._markers.publish(plan_markers(msg, (x, y, z)))
+            self._markers.publish(plan_markers(msg, np.asarray(pose[0], np.float64)))
 
     def publish_fallback(self, plan: Plan, pose_in_odom: PoseArrays, odom_frame: str, v0_mps: float) -> None:
         """Publishes a fallback on trajectory and path alone; its invalid_reason says what it stands in for."""

@@ -26,7 +26,7 @@ from reasoning_vla_ros.planning.errors import ObservationError
 from reasoning_vla_ros.planning.plan import Plan
 from reasoning_vla_ros.planning.seeds import plan_seed
 from reasoning_vla_ros.ros import message_types
-from reasoning_vla_ros.ros.diagnostics import PlannerHealth
+from reasoning_vla_ros.ros.diagnostics import Level, PlannerHealth
 from reasoning_vla_ros.ros.fallback import HeldPlan, fallback_plan
 from reasoning_vla_ros.ros.inputs import Inputs, PlanRequest
 from reasoning_vla_ros.ros.log_throttle import LogThrottle
@@ -329,7 +329,9 @@ class PlannerNode(LifecycleNode):
         self._publish_diagnostics()
 
     def _publish_diagnostics(self) -> None:
-        statuses = [self._health.report(), *(self._inputs.report() if self._inputs is not None else [])]
+        inputs = self._inputs.report() if self._inputs is not None else []
+        silent = [status.name for status in inputs if status.level is Level.STALE]
+        statuses = [self._health.report(silent), *inputs]
         model = self.parameters.model_path
         self._diagnostics.publish(diagnostics_to_msg(statuses, self.get_name(), model, self._now_ns()))
 
