@@ -10,7 +10,7 @@ from reasoning_vla_ros.geometry.arrays import ArrayT, require_shape
 
 def transform_points(xyz: ArrayT, rot: ArrayT, points: ArrayT) -> ArrayT:
     """Points [..., 3] of a frame, whose pose is (xyz, rot), in the frame that the pose is given in."""
-    return (rot @ points[..., None])[..., 0] + xyz  # type: ignore[no-any-return]
+    return (rot @ points[..., None])[..., 0] + xyz
 
 
 def compose(xyz_b_in_a: ArrayT, rot_b_in_a: ArrayT, xyz_c_in_b: ArrayT, rot_c_in_b: ArrayT) -> tuple[ArrayT, ArrayT]:

@@ -68,4 +68,4 @@ def path_kinematics(xyz: ArrayT, rot: ArrayT, dt_s: float, v0_mps: Any = None) -
 def _central(values: ArrayT, dt_s: float) -> ArrayT:
     """Derivatives [..., T] at all but the first of T + 1 values."""
     steps = (values[..., 1:] - values[..., :-1]) / dt_s
-    return namespace(values).concatenate([(steps[..., 1:] + steps[..., :-1]) / 2, steps[..., -1:]], -1)  # type: ignore[no-any-return]
+    return namespace(values).concatenate([(steps[..., 1:] + steps[..., :-1]) / 2, steps[..., -1:]], -1)

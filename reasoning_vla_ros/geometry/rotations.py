@@ -17,13 +17,13 @@ from reasoning_vla_ros.geometry.arrays import ArrayT, namespace, require_finite,
 
 def matrix_to_yaw(rot: ArrayT) -> ArrayT:
     """Heading [...] of rotation matrices [..., 3, 3], radians in [-pi, pi]."""
-    return namespace(rot).arctan2(rot[..., 1, 0], rot[..., 0, 0])  # type: ignore[no-any-return]
+    return namespace(rot).arctan2(rot[..., 1, 0], rot[..., 0, 0])
 
 
 def yaw_to_matrix(yaw: ArrayT) -> ArrayT:
     """Rotation matrices [..., 3, 3] about z for headings [...] in radians."""
     xp = namespace(yaw)
-    return direction_to_matrix(xp.cos(yaw), xp.sin(yaw))  # type: ignore[no-any-return]
+    return direction_to_matrix(xp.cos(yaw), xp.sin(yaw))
 
 
 def direction_to_matrix(cos: ArrayT, sin: ArrayT) -> ArrayT:
@@ -42,7 +42,7 @@ def unwrap(angles: ArrayT) -> ArrayT:
     xp = namespace(angles)
     steps = angles[..., 1:] - angles[..., :-1]
     wrapped = xp.remainder(steps + math.pi, 2 * math.pi) - math.pi
-    return xp.concatenate([angles[..., :1], angles[..., :1] + xp.cumsum(wrapped, -1)], -1)  # type: ignore[no-any-return]
+    return xp.concatenate([angles[..., :1], angles[..., :1] + xp.cumsum(wrapped, -1)], -1)
 
 
 def quaternion_to_matrix(quat_xyzw: ArrayT) -> ArrayT:
@@ -64,7 +64,7 @@ def quaternion_to_matrix(quat_xyzw: ArrayT) -> ArrayT:
         2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w),
         2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y),
     ]  # fmt: skip
-    return xp.stack(entries, -1).reshape(*x.shape, 3, 3)  # type: ignore[no-any-return]
+    return xp.stack(entries, -1).reshape(*x.shape, 3, 3)
 
 
 def matrix_to_quaternion(rot: ArrayT) -> ArrayT:
@@ -89,7 +89,7 @@ def matrix_to_quaternion(rot: ArrayT) -> ArrayT:
     largest = xp.stack([rows[i][i] for i in range(4)], -1).argmax(-1)
     quat = sum((largest == i)[..., None] * candidates[..., i, :] for i in range(4))
     quat = quat / (quat * quat).sum(-1)[..., None] ** 0.5
-    return quat * (1 - 2 * (quat[..., 3:] < 0))  # type: ignore[no-any-return]
+    return quat * (1 - 2 * (quat[..., 3:] < 0))
 
 
 def is_rotation(rot: ArrayT, tolerance: float = 1e-3) -> ArrayT:
@@ -97,7 +97,7 @@ def is_rotation(rot: ArrayT, tolerance: float = 1e-3) -> ArrayT:
     require_shape(rot, (3, 3), "a rotation")
     gram = rot @ rot.swapaxes(-1, -2) - _eye(rot)
     # NaN compares false, so it counts as no rotation.
-    return (abs(gram).reshape(*rot.shape[:-2], 9) < tolerance).all(-1) & (_determinant(rot) > 0)  # type: ignore[no-any-return]
+    return (abs(gram).reshape(*rot.shape[:-2], 9) < tolerance).all(-1) & (_determinant(rot) > 0)
 
 
 def require_rotation(rot: Any, name: str = "a rotation", tolerance: float = 1e-3) -> None:

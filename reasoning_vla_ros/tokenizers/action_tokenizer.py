@@ -91,7 +91,7 @@ class ActionTokenizer(Part, ABC):
             ValueError: tensors that this tokenizer does not have.
         """
         if state:
-            raise ValueError(f"{self.name} has no tensors, got {sorted(state)}")
+            raise ValueError(f"{self.name!r} has no tensors, got {sorted(state)}")
 
     def save_pretrained(self, folder: str | PathLike[str]) -> None:
         """Writes action_tokenizer.json and, where there are tensors, action_tokenizer.safetensors."""
@@ -117,12 +117,16 @@ class ActionTokenizer(Part, ABC):
         if name != cls.name:
             raise ValueError(f"{folder} holds the action tokenizer {name!r}, wanted {cls.name!r}")
         tokenizer = cls(**config)
-        tensors = Path(folder) / TENSORS_FILE
-        if tensors.exists():
+        tokenizer.load_tensors(folder)
+        return tokenizer
+
+    def load_tensors(self, folder: str | PathLike[str]) -> None:
+        """Takes the tensors that `save_pretrained` wrote to the folder, where it wrote any."""
+        path = Path(folder) / TENSORS_FILE
+        if path.exists():
             from safetensors.torch import load_file
 
-            tokenizer.load_state_dict(load_file(tensors))
-        return tokenizer
+            self.load_state_dict(load_file(path))
 
 
 def check_actions(actions: torch.Tensor, action_dims: int | None = None) -> torch.Tensor:

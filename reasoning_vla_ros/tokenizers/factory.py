@@ -95,7 +95,9 @@ def load_tokenizer(folder: str | PathLike[str], allow_imports: bool = False) -> 
     path = Path(folder)
     config = read_json(path / CONFIG_FILE)
     if "action_tokenizer" not in config:
-        return _from_config(config, allow_imports)
+        whole = _from_config(config, allow_imports)
+        whole.action_tokenizer.load_tensors(path)
+        return whole
     space = create_action_space(config["action_space"], allow_imports=allow_imports)
     tokenizer = _load_action_tokenizer(path, allow_imports)
     return _whole_class(config, allow_imports)(space, tokenizer)

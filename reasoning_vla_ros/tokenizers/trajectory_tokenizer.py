@@ -172,8 +172,10 @@ class TrajectoryTokenizer:
     def save_pretrained(self, folder: str | PathLike[str]) -> None:
         """Writes trajectory_tokenizer.json and the action tokenizer's own files."""
         path = Path(folder)
+        overridden = type(self).to_config is not TrajectoryTokenizer.to_config
+        config = self.to_config() if overridden else self._describe()
         self.action_tokenizer.save_pretrained(path)
-        (path / CONFIG_FILE).write_text(json.dumps(self._describe(), indent=2) + "\n", encoding="utf-8")
+        (path / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
     @staticmethod
     def from_pretrained(folder: str | PathLike[str], allow_imports: bool = False) -> TrajectoryTokenizer:

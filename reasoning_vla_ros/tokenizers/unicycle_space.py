@@ -211,7 +211,7 @@ class UnicycleActionSpace(nn.Module, ActionSpace):
             moved = fn(buffer)
             return moved.to(buffer.dtype) if buffer.is_meta or moved.is_meta else buffer.to(moved.device)
 
-        return super()._apply(move, recurse)  # type: ignore[no-any-return, no-untyped-call]
+        return super()._apply(move, recurse)
 
 
 def _interval(bounds: Sequence[float], label: str) -> tuple[float, float]:

@@ -29,7 +29,8 @@ def test_inputs_are_left_alone() -> None:
     _, bands, right = systems(0, 8, 2, 60)
     before = bands.clone(), right.clone()
     solve_banded(bands, right)
-    assert torch.equal(bands, before[0]) and torch.equal(right, before[1])
+    assert torch.equal(bands, before[0])
+    assert torch.equal(right, before[1])
 
 
 def test_no_systems_give_no_solutions() -> None:

@@ -36,13 +36,16 @@ def test_cubics_are_followed_exactly() -> None:
     times = np.arange(30.0)
     x, y = 0.001 * times**3 + times, 0.02 * times**2
     cos, sin = path_direction(torch.tensor(np.stack([x, y], -1)))
-    np.testing.assert_allclose(np.arctan2(sin.numpy(), cos.numpy()), np.arctan2(0.04 * times, 0.003 * times**2 + 1), atol=1e-9)
+    np.testing.assert_allclose(
+        np.arctan2(sin.numpy(), cos.numpy()), np.arctan2(0.04 * times, 0.003 * times**2 + 1), atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 40])
 def test_standing_still_has_heading_zero(count: int) -> None:
     cos, sin = path_direction(torch.full((3, count, 2), 123.456))
-    assert torch.equal(cos, torch.ones(3, count)) and torch.equal(sin, torch.zeros(3, count))
+    assert torch.equal(cos, torch.ones(3, count))
+    assert torch.equal(sin, torch.zeros(3, count))
 
 
 def test_the_shared_filter_cannot_be_written_to() -> None:

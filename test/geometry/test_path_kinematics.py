@@ -40,7 +40,9 @@ def test_reverse_is_negative() -> None:
 def test_standstill_is_all_zeros_even_when_the_heading_is_noisy() -> None:
     rot = yaw_to_matrix(np.random.default_rng(0).normal(0, 0.01, (2, 20)))
     motion = path_kinematics(np.zeros((2, 20, 3)), rot, 0.1)
-    assert not motion.speed.any() and not motion.acceleration.any() and not motion.curvature.any()
+    assert not motion.speed.any()
+    assert not motion.acceleration.any()
+    assert not motion.curvature.any()
 
 
 def test_one_waypoint_and_a_speed_for_each_row() -> None:

@@ -51,7 +51,8 @@ def test_half_turns(axis: list[float]) -> None:
 def test_torch_and_numpy_agree_and_keep_their_dtype() -> None:
     quat = np.random.default_rng(0).normal(size=(2, 3, 4))
     rot = quaternion_to_matrix(torch.tensor(quat, dtype=torch.float32))
-    assert rot.dtype == torch.float32 and rot.shape == (2, 3, 3, 3)
+    assert rot.dtype == torch.float32
+    assert rot.shape == (2, 3, 3, 3)
     np.testing.assert_allclose(rot.numpy(), quaternion_to_matrix(quat), atol=1e-6)
     np.testing.assert_allclose(
         matrix_to_quaternion(rot).numpy(), matrix_to_quaternion(quaternion_to_matrix(quat)), atol=1e-5
