@@ -277,6 +277,8 @@ class PlannerNode(LifecycleNode):
             self._outputs.publish_partial_text(partial_text[1], partial_text[0].request)
         while self._outcomes:
             outcome = self._outcomes.popleft()
+            if self._partial_text is not None and self._partial_text[0] is outcome.job:
+                self._partial_text = None  # it came while this was running, and the plan has the whole text
             if self._is_wanted(outcome.job):
                 self._on_wanted_outcome(outcome)
         self._advance()

@@ -59,6 +59,7 @@ class StubPlanner:
         self.observations: list[Observation] = []
         self.seeds: list[int | None] = []
         self.delay_s = 0.0
+        self.pause_s = 0.0  # between texts
         self.error: Exception | None = None
         self.is_valid = True
         self.texts: tuple[str, ...] = ("keep", "keep going")
@@ -79,6 +80,7 @@ class StubPlanner:
         for text in self.texts:
             if on_text is not None:
                 on_text(text, text == self.texts[-1])
+                time.sleep(self.pause_s)
         speed = float(-observation.history_xyz[-2, 0]) / observation.dt_s
         times = np.arange(1, 65) * 0.1
         xyz = np.zeros((num_samples, 64, 3), np.float32)

@@ -56,20 +56,17 @@ def test_instruction_arrives_and_is_latched(active) -> None:
 
 
 def test_reasoning_streams_while_it_is_written(active) -> None:
-    active.planner.texts = ("keep", "keep going")
+    active.planner.texts, active.planner.pause_s = ("keep", "keep going"), 0.1
     stamp_ns = active.stamp_ns(active.plan_again())
-    traces = active.spin_until(
-        lambda: [msg for msg in active.heard["reasoning"] if msg.complete] and active.heard["reasoning"]
-    )
-    partial = [msg for msg in traces if not msg.complete]
-    assert [msg.text for msg in partial] == ["keep"]
-    assert active.stamp_ns(partial[0]) == stamp_ns
+    active.wait_for_output("reasoning", stamp_ns)
+    assert [(msg.text, msg.complete) for msg in active.heard["reasoning"]] == [("keep", False), ("keep going", True)]
+    assert {active.stamp_ns(msg) for msg in active.heard["reasoning"]} == {stamp_ns}
 
 
 def test_stream_reasoning_can_be_turned_off_while_planning(active) -> None:
     assert active.set(stream_reasoning=False)[0].successful
-    active.plan_again()
-    active.spin_until(lambda: active.heard["reasoning"])
+    active.planner.pause_s = 0.1
+    active.wait_for_output("reasoning", active.stamp_ns(active.plan_again()))
     assert all(msg.complete for msg in active.heard["reasoning"])
 
 

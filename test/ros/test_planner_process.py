@@ -1,0 +1,78 @@
+"""The executable as a process of its own: it outlives bad parameters and leaves cleanly."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+rclpy = pytest.importorskip("rclpy", reason="ROS 2 is absent")
+pytest.importorskip("reasoning_vla_ros.msg", reason="the built package is absent")
+
+REPO = Path(__file__).resolve().parents[2]
+START_S = 60
+
+
+@pytest.fixture
+def start(ros_domain_id: int, tmp_path: Path) -> Iterator:
+    """Starts the node with ROS arguments and waits for a text in its log."""
+    children = []
+
+    def run(text: str, *arguments: str) -> subprocess.Popen[str]:
+        environment = os.environ | {"ROS_LOG_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+        child = subprocess.Popen(
+            [sys.executable, "-m", "reasoning_vla_ros.ros.planner_node", "--ros-args", *arguments],
+            cwd=REPO,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        children.append(child)
+        child.log = []
+        for line in child.stderr:
+            child.log.append(line)
+            if text in line:
+                return child
+        pytest.fail(f"ended with {child.wait()} before {text!r}: {''.join(child.log)}")
+
+    yield run
+    for child in children:
+        if child.poll() is None:
+            child.kill()
+        child.wait()
+        child.stderr.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_bad_model_path_stays_and_a_signal_ends_it_cleanly(start, number: signal.Signals) -> None:
+    child = start("model folder '/nowhere/at/all' does not exist", "-p", "model_path:=/nowhere/at/all")
+    assert child.poll() is None
+    child.send_signal(number)
+    assert child.wait(START_S) == 0
+    assert "Traceback" not in child.stderr.read()
+
+
+def test_bad_parameter_file_is_explained(start, tmp_path: Path) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(
+        "/**:\n  ros__parameters:\n    num_samples: 0\n    deadline_s: 3\n    dtype: int3\n    cameras: []\n"
+    )
+    child = start("not configured", "--params-file", str(file))
+    for name in ("num_samples", "deadline_s", "dtype", "cameras"):
+        assert f"{name}: needed" in child.log[-1]
+    assert child.poll() is None
+    child.send_signal(signal.SIGINT)
+    assert child.wait(START_S) == 0
+
+
+def test_committed_parameter_file_is_accepted(start) -> None:
+    child = start(
+        "does not exist", "--params-file", str(REPO / "config/planner.param.yaml"), "-p", "model_path:=/nowhere/at/all"
+    )
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(START_S) == 0
