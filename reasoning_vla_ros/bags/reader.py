@@ -133,18 +133,21 @@ class BagReader:
             BagTruncatedError: after the readable messages of a damaged bag, unless `on_truncated` is "warn".
             BagError: the reader is not open, or a message does not fit its definition.
         """
+        return self._decoded(self.raw_messages(topics, start_ns=start_ns, end_ns=end_ns))
+
+    def raw_messages(
+        self, topics: Collection[str] | None = None, *, start_ns: int | None = None, end_ns: int | None = None
+    ) -> Iterator[RawMessage]:
+        """The messages that :meth:`messages` yields, serialised as the bag has them, to be played again."""
         if not self._is_open:
             raise BagError(f"the reader of {self.path} is not open, use it as a context manager")
         wanted = frozenset(self.topics if topics is None else (topics,) if isinstance(topics, str) else topics)
         if missing := sorted(wanted - self.topics.keys()):
             raise BagTopicsError(f"bag {self.path}: {', '.join(missing)} is missing. It has: {self._describe_topics()}")
-        return self._decoded(wanted, 0 if start_ns is None else start_ns, MAX_TIME_NS if end_ns is None else end_ns)
+        return self._merged(wanted, 0 if start_ns is None else start_ns, MAX_TIME_NS if end_ns is None else end_ns)
 
-    def _decoded(self, topics: Collection[str], start_ns: int, end_ns: int) -> Iterator[tuple[str, int, Any]]:
-        count = 0
-        streams = [storage.messages(topics, start_ns, end_ns) for storage in self._storages]
-        merged = heapq.merge(*streams, key=lambda raw: raw.time_ns)
-        while (raw := self._next_raw(merged)) is not None:
+    def _decoded(self, raw_messages: Iterator[RawMessage]) -> Iterator[tuple[str, int, Any]]:
+        for count, raw in enumerate(raw_messages):
             try:
                 message = self._decoder.decode(raw.data, raw.msg_type)
             except SerdeError as error:
@@ -153,12 +156,19 @@ class BagReader:
                     f"fit {raw.msg_type}: {error}"
                 ) from error
             yield raw.topic, raw.time_ns, message
+
+    def _merged(self, topics: Collection[str], start_ns: int, end_ns: int) -> Iterator[RawMessage]:
+        count = 0
+        streams = [storage.messages(topics, start_ns, end_ns) for storage in self._storages]
+        merged = heapq.merge(*streams, key=lambda raw: raw.time_ns)
+        while (raw := self._next_raw(merged)) is not None:
+            yield raw
             count += 1
         if self.damage is not None:
             if self._on_truncated == "error":
                 raise BagTruncatedError(self.path, self.damage, count)
             text = str(BagTruncatedError(self.path, self.damage, count))
-            warnings.warn(text, BagTruncatedWarning, stacklevel=2)
+            warnings.warn(text, BagTruncatedWarning, stacklevel=3)
 
     def _next_raw(self, merged: Iterator[RawMessage]) -> RawMessage | None:
         """The next message, or None at the end or at damage that the index did not show."""
