@@ -128,10 +128,10 @@ def test_discrete_decoding(parity_data: Path, discrete: TrajectoryTokenizer, tok
 def test_edge_behaviour(parity_data: Path, release: Arrays, space: UnicycleActionSpace) -> None:
     behaviour = json.loads((parity_data / "alpamayo_r1/tokenizer_edge_behaviour.json").read_text())
     hist_xyz, hist_rot, fut_xyz, fut_rot = trajectory(release)
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match="length 64 but got 10") as error:
         space.encode(hist_xyz, hist_rot, fut_xyz[:, :10], fut_rot[:, :10])
     assert f"ValueError: {error.value}" == behaviour["traj_to_action_wrong_future_length"]
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match="length 64 but got 16") as error:
         space.encode(hist_xyz[:, :1], hist_rot[:, :1], hist_xyz, hist_rot)
     assert f"ValueError: {error.value}" == behaviour["discrete_encode_history_as_model_does_16"]
     for poses in (1, 2, 4):
