@@ -16,7 +16,8 @@ FLOORS = [
     {"models"},
     {"planning"},
     {"messages"},
-    {"ros", "bags"},
+    {"bags"},
+    {"ros"},
     {"evaluation", "simulation", "training"},
     {"cli"},
 ]
