@@ -155,6 +155,8 @@ class BagReader:
                     f"bag {self.path}: the message of {raw.topic} at {raw.time_ns} ns after {count} others does not "
                     f"fit {raw.msg_type}: {error}"
                 ) from error
+            except BagError as error:
+                raise BagError(f"bag {self.path}: {error}") from error
             yield raw.topic, raw.time_ns, message
 
     def _merged(self, topics: Collection[str], start_ns: int, end_ns: int) -> Iterator[RawMessage]:
@@ -164,6 +166,9 @@ class BagReader:
         while (raw := self._next_raw(merged)) is not None:
             yield raw
             count += 1
+        indexed = sum(self.topics[topic].count for topic in topics)
+        if self.damage is None and count < indexed and start_ns <= self.start_ns and self.end_ns <= end_ns:
+            self.damage = f"its index counts {indexed} messages, {indexed - count} of them were not found"
         if self.damage is not None:
             if self._on_truncated == "error":
                 raise BagTruncatedError(self.path, self.damage, count)

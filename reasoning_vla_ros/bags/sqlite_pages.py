@@ -75,13 +75,18 @@ def table_cells(file: BinaryIO, layout: PageLayout) -> Iterator[Cell]:
                 yield cell
 
 
-def read_values(file: BinaryIO, layout: PageLayout, cell: Cell) -> list[int | bytes | None]:
-    """The columns of a row: integers, None, and text, blobs and floats as their bytes; [] for a malformed record."""
+def read_values(file: BinaryIO, layout: PageLayout, cell: Cell, num_columns: int) -> list[int | bytes | None]:
+    """The columns of a row: integers, None, and text, blobs and floats as their bytes.
+
+    A malformed record, or one without exactly `num_columns`, gives [].
+    """
     payload = _payload(file, layout, cell)
     header_bytes, at = _varint(payload, 0)
+    if header_bytes > len(payload):
+        return []
     body = header_bytes
     values: list[int | bytes | None] = []
-    while at < header_bytes:
+    while at < header_bytes and len(values) <= num_columns:
         kind, at = _varint(payload, at)
         if kind >= 12:
             size = (kind - 12) // 2
@@ -97,7 +102,7 @@ def read_values(file: BinaryIO, layout: PageLayout, cell: Cell) -> list[int | by
             values.append(kind - 8)
         else:
             values.append(raw if kind >= 7 else int.from_bytes(raw, "big", signed=True))
-    return values if body == len(payload) else []
+    return values if body == len(payload) and len(values) == num_columns else []
 
 
 def _cell(file: BinaryIO, layout: PageLayout, available: int, page: bytes, start: int, offset: int) -> Cell | None:
@@ -111,9 +116,12 @@ def _cell(file: BinaryIO, layout: PageLayout, available: int, page: bytes, start
         local_bytes = fitting if fitting <= usable - 35 else least
     if at + local_bytes > len(page):
         return None
+    num_overflow = -(-(payload_bytes - local_bytes) // (usable - 4))
+    if num_overflow > available:
+        return None
     overflow: list[int] = []
     following = int.from_bytes(page[at + local_bytes : at + local_bytes + 4], "big")
-    for _ in range(-(-(payload_bytes - local_bytes) // (usable - 4))):
+    for _ in range(num_overflow):
         if not 0 < following <= available:
             return None
         overflow.append(following)

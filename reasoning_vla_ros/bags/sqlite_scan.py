@@ -13,6 +13,7 @@ from reasoning_vla_ros.bags.sqlite_pages import Cell, layout_of, read_values, ta
 from reasoning_vla_ros.bags.storage import Channel, RawMessage
 
 _FORMATS = {"ros2msg": MessageDefinitionFormat.MSG, "ros2idl": MessageDefinitionFormat.IDL}
+_NUM_COLUMNS = 4  # of the table of messages: id, topic_id, timestamp, data
 
 
 def sqlite_is_whole(path: Path) -> bool:
@@ -45,7 +46,7 @@ class SqliteScan:
         for time_ns, _, topic_id, cell in self._rows:
             name, msg_type, _ = self._topics[topic_id]
             if name in topics and start_ns <= time_ns <= end_ns and self._layout is not None:
-                data = read_values(self._file, self._layout, cell)[3]
+                data = read_values(self._file, self._layout, cell, _NUM_COLUMNS)[3]
                 if isinstance(data, bytes):
                     yield RawMessage(name, msg_type, time_ns, data)
 
@@ -53,7 +54,7 @@ class SqliteScan:
         self._file.close()
 
     def _find_rows(self, size: int) -> None:
-        """Rows that look like those of the table of messages (id, topic_id, timestamp, data), of a known topic."""
+        """Rows that look like those of the table of messages, of a known topic."""
         if self._layout is None:
             self.damage = f"its {size} bytes hold no SQLite header"
             return
@@ -62,8 +63,8 @@ class SqliteScan:
         self.damage += f", the file ends after {size}"
         rows: dict[int, tuple[int, int, int, Cell]] = {}
         for cell in table_cells(self._file, self._layout):
-            values = read_values(self._file, self._layout, cell)
-            if len(values) != 4 or values[0] is not None or not isinstance(values[3], bytes):
+            values = read_values(self._file, self._layout, cell, _NUM_COLUMNS)
+            if not values or values[0] is not None or not isinstance(values[3], bytes):
                 continue
             topic_id, time_ns = values[1], values[2]
             if isinstance(topic_id, int) and isinstance(time_ns, int) and topic_id in self._topics:
@@ -78,8 +79,9 @@ class SqliteScan:
             # read-only connection can't do anyway.
             connection.execute("PRAGMA writable_schema=ON")
             query = "SELECT id, name, type, serialization_format FROM topics"
-            for key, name, msg_type, encoding in connection.execute(query):
-                self._topics[key] = (name, msg_type, encoding)
+            for key, *texts in connection.execute(query):
+                if all(isinstance(text, str) for text in texts):
+                    self._topics[key] = (texts[0], texts[1], texts[2])
             has_definitions = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'message_definitions'")
             if has_definitions.fetchone() is None:  # as before ROS 2 Iron; known types are read all the same
                 return {}

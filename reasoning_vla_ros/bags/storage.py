@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,29 @@ import apsw
 from rosbags.interfaces import ConnectionExtRosbag2, MessageDefinition
 from rosbags.rosbag2 import Reader, ReaderError
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 MAX_TIME_NS = 2**63 - 1
 
-# What rosbags' parsers trip over in a damaged file.
-DAMAGE_ERRORS = (ReaderError, apsw.Error, struct.error, EOFError, ValueError, TypeError, KeyError, RuntimeError)
+# What rosbags' parsers trip over in a damaged file, where lengths and offsets may be anything.
+DAMAGE_ERRORS = (
+    ReaderError,
+    apsw.Error,
+    zstd.ZstdError,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    RuntimeError,
+    ArithmeticError,
+    AssertionError,
+    MemoryError,
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +101,10 @@ class IndexedStorage:
             )
             for connection in self._reader.connections
         ]
+        for channel in self.channels:
+            if not (isinstance(channel.topic, str) and isinstance(channel.msg_type, str)):
+                self.close()
+                raise ValueError(f"a topic needs a name and a type, got {channel.topic!r} and {channel.msg_type!r}")
         self.start_ns = self._reader.start_time
         self.end_ns = self._reader.end_time - 1
         self.damage: str | None = None

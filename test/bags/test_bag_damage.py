@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from reasoning_vla_ros.bags import (
@@ -44,12 +46,21 @@ def read_all(path: Path, on_truncated: Literal["error", "warn"] = "error") -> tu
 @pytest.fixture(scope="module")
 def whole_bags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """Bytes of a bag in each form."""
-    folder = tmp_path_factory.mktemp("whole")
+    folder = write_bags(tmp_path_factory.mktemp("whole"), COUNT)
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def small_bags(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bags(tmp_path_factory.mktemp("small"), 30)
+
+
+def write_bags(folder: Path, count: int) -> Path:
     for name, compress in (("plain.mcap", False), ("packed.mcap", True), ("plain.db3", False)):
         with BagWriter(folder / name, compress=compress) as writer:
-            for index in range(COUNT):
+            for index in range(count):
                 writer.write("/text", t.String(data=f"{index:06d} " + "x" * 3000), index + 1)
-    return {file.name: file.read_bytes() for file in folder.iterdir()}
+    return folder
 
 
 @pytest.mark.parametrize("share", [0.02, 0.2, 0.5, 0.8, 0.97])
@@ -66,6 +77,46 @@ def test_a_cut_bag_gives_what_lies_before_the_cut(
     assert damage is not None
     assert f"{len(texts)} messages were read" in damage
     assert f"the file ends after {int(share * len(data))}" in damage
+
+
+@pytest.mark.parametrize("name", ["large.mcap", "large.db3"])
+def test_messages_larger_than_a_page_survive_a_cut(name: str, tmp_path: Path) -> None:
+    texts = [f"{index:06d}" + chr(65 + index) * 50_000 for index in range(20)]
+    with BagWriter(tmp_path / name) as writer:
+        for index, text in enumerate(texts):
+            writer.write("/text", t.String(data=text), index)
+    data = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(data[: int(0.6 * len(data))])
+    with BagReader(tmp_path / name) as reader:
+        assert 9 <= reader.message_count <= 12
+        with pytest.warns(BagTruncatedWarning), BagReader(tmp_path / name, on_truncated="warn") as lenient:
+            read = [msg.data for _, _, msg in lenient.messages()]
+    assert read == texts[: reader.message_count]
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    name=st.sampled_from(["plain.mcap", "packed.mcap", "plain.db3"]),
+    changes=st.lists(st.tuples(st.integers(0, 2**31), st.integers(0, 255)), min_size=1, max_size=4),
+    where=st.sampled_from(["start", "end", "anywhere"]),
+)
+def test_any_damage_is_a_bag_error_or_harmless(
+    name: str, changes: list[tuple[int, int]], where: str, small_bags: Path
+) -> None:
+    data = bytearray((small_bags / name).read_bytes())
+    for position, value in changes:
+        reach = len(data) if where == "anywhere" else min(2000, len(data))
+        data[position % reach if where != "end" else -1 - position % reach] = value
+    path = small_bags / f"damaged{Path(name).suffix}"
+    path.write_bytes(data)
+    message = ""
+    count = 0
+    try:
+        with BagReader(path) as reader:
+            count = sum(1 for _ in reader.messages())
+    except BagError as error:
+        message = str(error)
+    assert count == 30 or str(path) in message
 
 
 def test_a_cut_compressed_bag_gives_its_whole_chunks(tmp_path: Path, whole_bags: dict[str, bytes]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -52,7 +51,7 @@ def test_missing_message_files_are_an_error_with_the_places(tmp_path: Path, monk
 @pytest.mark.parametrize("name", OWN_TYPES)
 def test_fields_equal_those_of_the_generated_messages(name: str) -> None:
     generated = pytest.importorskip("reasoning_vla_ros.msg", reason="the messages are not built")
-    own = [field.name for field in fields(getattr(types, name)) if field.name != "__msgtype__"]
+    own = [field_name for field_name, _ in types.TYPESTORE.fielddefs[f"reasoning_vla_ros/msg/{name}"][1]]
     assert own == list(getattr(generated, name).get_fields_and_field_types())
 
 
