@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from reasoning_vla_ros.evaluation.baselines.ego_history import MotionSamples
 from reasoning_vla_ros.evaluation.errors import EvaluationError
-from reasoning_vla_ros.evaluation.metrics.horizons import yaw_of
+from reasoning_vla_ros.geometry.rotations import matrix_to_yaw
 from reasoning_vla_ros.messages.odometry import StampedPose
 
 
@@ -134,7 +134,7 @@ class GroundTruth:
         origin, rot0 = xyz[:, num_history - 1, None], rot[:, num_history - 1, None]
         xyz_in_ego = ((xyz - origin)[:, :, None] @ rot0)[:, :, 0]
         rot_in_ego = np.swapaxes(rot0, -1, -2) @ rot
-        yaw = yaw_of(rot_in_ego[:, num_history - 1 :])
+        yaw = matrix_to_yaw(rot_in_ego[:, num_history - 1 :])
         # From the heading at t0, so that a turn of more than half a circle counts in full; NaN stays where it is.
         unwrapped = np.where(np.isnan(yaw), np.nan, np.unwrap(np.nan_to_num(yaw), axis=1))
         return MotionSamples(

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from reasoning_vla_ros.evaluation.baselines import ConstantTurnRate, ConstantVelocity, CrossFit, EgoHistoryRegression
-from reasoning_vla_ros.evaluation.baselines.base import rotations_about_z
 from reasoning_vla_ros.evaluation.ground_truth import GroundTruth
+from reasoning_vla_ros.geometry.rotations import yaw_to_matrix
 from reasoning_vla_ros.messages.odometry import StampedPose
 
 DT = 0.1
@@ -19,10 +19,10 @@ def circle(speed_mps, yaw_rate_rps, times):
     """Exact motion at constant speed and yaw rate, at the origin and heading along x at time 0."""
     yaw = yaw_rate_rps * times
     if abs(yaw_rate_rps) < 1e-9:
-        return np.stack([speed_mps * times, 0 * times, 0 * times], -1), rotations_about_z(0 * times)
+        return np.stack([speed_mps * times, 0 * times, 0 * times], -1), yaw_to_matrix(0 * times)
     radius = speed_mps / yaw_rate_rps
     xyz = np.stack([radius * np.sin(yaw), radius * (1 - np.cos(yaw)), 0 * times], axis=-1)
-    return xyz, rotations_about_z(yaw)
+    return xyz, yaw_to_matrix(yaw)
 
 
 def drive(seconds, curve=lambda t: 0.1 * np.sin(0.2 * t), speed=lambda t: 10 + 3 * np.sin(0.3 * t), rate_hz=20):

@@ -3,7 +3,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasoning_vla_ros.evaluation.baselines.base import rotations_about_z
 from reasoning_vla_ros.evaluation.metrics.comfort import comfort
 from reasoning_vla_ros.evaluation.metrics.heading import heading_error
 from reasoning_vla_ros.evaluation.metrics.latency import latency, percentiles
@@ -11,6 +10,7 @@ from reasoning_vla_ros.evaluation.metrics.lateral_longitudinal import longitudin
 from reasoning_vla_ros.evaluation.metrics.manoeuvre import Manoeuvre, classify
 from reasoning_vla_ros.evaluation.metrics.plan_deviation import plan_deviation
 from reasoning_vla_ros.evaluation.metrics.rates import reduced_rate, validity_rate
+from reasoning_vla_ros.geometry.rotations import yaw_to_matrix
 from reasoning_vla_ros.planning.plan import PlanStatus, StageSeconds
 
 TIMES = np.arange(1, 65) * 0.1
@@ -26,11 +26,11 @@ def arc(speed_mps, yaw_rate_rps, acceleration_mps2=0.0, times=TIMES):
     x = np.concatenate([[0], np.cumsum(mid_speed * np.cos(mid_yaw) * step)])
     y = np.concatenate([[0], np.cumsum(mid_speed * np.sin(mid_yaw) * step)])
     xyz = np.stack([np.interp(times, fine, x), np.interp(times, fine, y), 0 * times], axis=-1)
-    return xyz, rotations_about_z(yaw_rate_rps * times)
+    return xyz, yaw_to_matrix(yaw_rate_rps * times)
 
 
 def test_heading_error_is_wrapped():
-    plan, truth = rotations_about_z(np.full(64, np.pi - 0.1)), rotations_about_z(np.full(64, -np.pi + 0.1))
+    plan, truth = yaw_to_matrix(np.full(64, np.pi - 0.1)), yaw_to_matrix(np.full(64, -np.pi + 0.1))
     assert heading_error(plan, truth, TIMES, ALL, [1.0])[0] == pytest.approx(0.2)
 
 

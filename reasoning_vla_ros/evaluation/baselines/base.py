@@ -35,14 +35,3 @@ def require_poses(history_xyz: ArrayLike, least: int, name: str) -> NDArray[np.f
     if len(xyz) < least:
         raise ValueError(f"the {name} baseline needs {least} history poses, got {len(xyz)}")
     return xyz
-
-
-def rotations_about_z(yaw_rad: ArrayLike) -> NDArray[np.float64]:
-    """Rotations [N, 3, 3] by yaw [N] in radians."""
-    yaw = np.asarray(yaw_rad, np.float64)
-    rot = np.zeros((len(yaw), 3, 3))
-    rot[:, 0, 0] = rot[:, 1, 1] = np.cos(yaw)
-    rot[:, 1, 0] = np.sin(yaw)
-    rot[:, 0, 1] = -rot[:, 1, 0]
-    rot[:, 2, 2] = 1.0
-    return rot

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reasoning_vla_ros.evaluation.baselines.base import Trajectory, require_poses, rotations_about_z
-from reasoning_vla_ros.evaluation.metrics.horizons import yaw_of
+from reasoning_vla_ros.evaluation.baselines.base import Trajectory, require_poses
+from reasoning_vla_ros.geometry.rotations import matrix_to_yaw, yaw_to_matrix
 
 
 class ConstantTurnRate:
@@ -18,7 +18,7 @@ class ConstantTurnRate:
         """See :class:`Baseline`; needs two poses."""
         xyz = require_poses(history_xyz, 2, self.name)
         times = np.asarray(times_s, np.float64)
-        last_yaw = yaw_of(np.asarray(history_rot, np.float64)[-2])
+        last_yaw = matrix_to_yaw(np.asarray(history_rot, np.float64)[-2])
         turned_rad = float(np.arctan2(np.sin(-last_yaw), np.cos(-last_yaw)))
         # The last step in the frame of the pose before it; there the twist starts along x for a wheeled vehicle.
         step = xyz[-1] - xyz[-2]
@@ -28,7 +28,7 @@ class ConstantTurnRate:
         yaw = turned_rad * times / dt_s
         planar = times[:, None] * (_mean_rotation(yaw) @ twist_mps)
         climb = times * step[2] / dt_s
-        return np.concatenate([planar, climb[:, None]], axis=1), rotations_about_z(yaw)
+        return np.concatenate([planar, climb[:, None]], axis=1), yaw_to_matrix(yaw)
 
 
 def _mean_rotation(yaw_rad: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reasoning_vla_ros.evaluation.baselines.base import Trajectory, rotations_about_z
+from reasoning_vla_ros.evaluation.baselines.base import Trajectory
 from reasoning_vla_ros.evaluation.baselines.constant_turn_rate import ConstantTurnRate
-from reasoning_vla_ros.evaluation.metrics.horizons import TIME_TOLERANCE_S, yaw_of
+from reasoning_vla_ros.evaluation.metrics.horizons import TIME_TOLERANCE_S
+from reasoning_vla_ros.geometry.rotations import matrix_to_yaw, yaw_to_matrix
 
 # Weight decay against features of unit variance, as a share of the number of samples: directions that explain less
 # than a tenth of one feature's variance are taken as noise.
@@ -133,14 +134,14 @@ class EgoHistoryRegression:
         )
         planar = self._carried_on(xyz, rot, dt_s, times) + correction
         zeros = np.zeros((len(times), 1))
-        return np.concatenate([planar[:, :2], zeros], axis=1), rotations_about_z(planar[:, 2])
+        return np.concatenate([planar[:, :2], zeros], axis=1), yaw_to_matrix(planar[:, 2])
 
     def _carried_on(
         self, xyz: NDArray[np.float64], rot: NDArray[np.float64], dt_s: float, times_s: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """x, y, yaw [N, 3] under constant turn rate."""
         future_xyz, future_rot = ConstantTurnRate().predict(xyz, rot, dt_s, times_s)
-        return _planar(future_xyz, np.unwrap(yaw_of(future_rot)))
+        return _planar(future_xyz, np.unwrap(matrix_to_yaw(future_rot)))
 
 
 def _planar(xyz: NDArray[np.float64], yaw: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -150,7 +151,7 @@ def _planar(xyz: NDArray[np.float64], yaw: NDArray[np.float64]) -> NDArray[np.fl
 def _features(xyz: NDArray[np.float64], rot: NDArray[np.float64], dt_s: float) -> NDArray[np.float64]:
     """Forward speed, sideways speed and yaw rate of every history step, [3 * (T - 1)]."""
     steps = np.einsum("tji,tj->ti", rot[:-1], np.diff(xyz, axis=0)) / dt_s
-    yaw_rate = np.diff(np.unwrap(yaw_of(rot))) / dt_s
+    yaw_rate = np.diff(np.unwrap(matrix_to_yaw(rot))) / dt_s
     return np.concatenate([steps[:, 0], steps[:, 1], yaw_rate])
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reasoning_vla_ros.evaluation.metrics.horizons import average_until, yaw_of
+from reasoning_vla_ros.evaluation.metrics.horizons import average_until
+from reasoning_vla_ros.geometry.rotations import matrix_to_yaw
 
 DEFINITIONS = {
     "heading_error_rad": "Heading error@h: mean absolute yaw difference, wrapped to [0, pi], over the waypoints with "
@@ -20,6 +21,6 @@ def heading_error(
 
     NaN at horizons that are not reached.
     """
-    difference = yaw_of(rot) - yaw_of(truth_rot)
+    difference = matrix_to_yaw(np.asarray(rot, np.float64)) - matrix_to_yaw(np.asarray(truth_rot, np.float64))
     wrapped = np.abs(np.arctan2(np.sin(difference), np.cos(difference)))
     return average_until(wrapped, times_s, valid, horizons_s)

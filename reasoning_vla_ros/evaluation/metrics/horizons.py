@@ -62,9 +62,3 @@ def average_until(
         if is_reached and count:
             result[..., column] = known[..., :count].mean(axis=-1)
     return result
-
-
-def yaw_of(rot: ArrayLike) -> NDArray[np.float64]:
-    """Heading [...] in radians, (-pi, pi], of rotations [..., 3, 3]: the direction of their x axis in the plane."""
-    matrices = np.asarray(rot, np.float64)
-    return np.arctan2(matrices[..., 1, 0], matrices[..., 0, 0])

@@ -12,8 +12,8 @@ from reasoning_vla_ros.planning.plan import StageSeconds
 PERCENTILES = (50, 90, 99)
 
 DEFINITIONS = {
-    "latency_s": "Latency: wall-clock seconds of one plan, in all and by stage, over every plan, the first one included; "
-    "percentiles are interpolated linearly.",
+    "latency_s": "Latency: wall-clock seconds of one plan, in all and by stage, over every plan, first one "
+    "included; percentiles are interpolated linearly.",
 }
 
 

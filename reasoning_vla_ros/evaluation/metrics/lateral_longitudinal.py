@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reasoning_vla_ros.evaluation.metrics.horizons import at_times, reached, yaw_of
+from reasoning_vla_ros.evaluation.metrics.horizons import at_times, reached
+from reasoning_vla_ros.geometry.rotations import matrix_to_yaw
 
 DEFINITIONS = {
     "longitudinal_m": "Longitudinal error@h: plan minus ground truth at time h along the ground truth's heading at h, "
@@ -29,7 +30,7 @@ def longitudinal_lateral_error(
     """
     is_reached = reached(times_s, valid, horizons_s)
     offset = (at_times(xyz, times_s, horizons_s) - at_times(truth_xyz, times_s, horizons_s))[..., :2]
-    yaw = np.where(np.asarray(valid, np.bool_), yaw_of(truth_rot), 0.0)
+    yaw = np.where(np.asarray(valid, np.bool_), matrix_to_yaw(np.asarray(truth_rot, np.float64)), 0.0)
     unwrapped = np.unwrap(np.concatenate([[0.0], yaw]))[1:]
     heading = at_times(unwrapped[:, None], times_s, horizons_s)[:, 0]
     along = offset[..., 0] * np.cos(heading) + offset[..., 1] * np.sin(heading)

@@ -7,7 +7,8 @@ from enum import Enum
 import numpy as np
 from numpy.typing import ArrayLike
 
-from reasoning_vla_ros.evaluation.metrics.horizons import at_times, reached, yaw_of
+from reasoning_vla_ros.evaluation.metrics.horizons import at_times, reached
+from reasoning_vla_ros.geometry.rotations import matrix_to_yaw
 
 # One window for all plans, so that the class does not depend on how far a plan looks.
 WINDOW_S = 3.0
@@ -37,7 +38,7 @@ class Manoeuvre(str, Enum):
 DEFINITION = (
     f"Manoeuvre, from the ground truth over {WINDOW_S:g} s after t0, first match counts: standing (path under "
     f"{STANDING_M:g} m), left or right (heading changes by {np.rad2deg(TURN_RAD):.0f} degrees or more), accelerating "
-    f"or braking (speed changes by {SPEED_CHANGE_MPS:g} m/s or more between the first and the last {SPEED_SPAN_S:g} s), "
+    f"or braking (speed changes by {SPEED_CHANGE_MPS:g} m/s or more from the first to the last {SPEED_SPAN_S:g} s), "
     "straight; unknown where the ground truth ends sooner."
 )
 
@@ -58,7 +59,11 @@ def classify(truth_xyz: ArrayLike, truth_rot: ArrayLike, times_s: ArrayLike, val
     lengths_m = np.linalg.norm(np.diff(positions, axis=0), axis=-1)
     if lengths_m.sum() < STANDING_M:
         return Manoeuvre.STANDING
-    yaw = np.unwrap(np.concatenate([[0.0], np.where(np.asarray(valid, np.bool_), yaw_of(truth_rot), 0.0)]))[1:]
+    yaw = np.unwrap(
+        np.concatenate(
+            [[0.0], np.where(np.asarray(valid, np.bool_), matrix_to_yaw(np.asarray(truth_rot, np.float64)), 0.0)]
+        )
+    )[1:]
     turned_rad = float(at_times(yaw[:, None], times_s, [WINDOW_S])[0, 0])
     if abs(turned_rad) >= TURN_RAD:
         return Manoeuvre.LEFT if turned_rad > 0 else Manoeuvre.RIGHT
