@@ -3,7 +3,7 @@
 The baseline solves one trajectory at a time with dense matrices, and fits one polynomial a point, as the methods are
 written down. Both sides get the same trajectories and the same number of threads; the ratio is what counts.
 
-    python benchmarks/tokenizer_speed.py [--batch 4096] [--threads 2] [--json FILE]
+    python -m benchmarks.tokenizer_speed [--batch 4096] [--threads 2] [--json FILE]
 """
 
 from __future__ import annotations

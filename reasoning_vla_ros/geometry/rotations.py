@@ -106,10 +106,10 @@ def require_rotation(rot: Any, name: str = "a rotation", tolerance: float = 1e-3
     Raises:
         ValueError: with the index and value of the first matrix that is no rotation.
     """
-    good = np.asarray(is_rotation(rot, tolerance))
+    good = np.asarray(is_rotation(rot, tolerance).tolist())
     if not good.all():
         first = tuple(int(i) for i in np.argwhere(~good)[0])
-        matrix = np.asarray(rot[first]).tolist()
+        matrix = rot[first].tolist()
         raise ValueError(
             f"{name} must be orthonormal within {tolerance} and right-handed, got {matrix} at index {list(first)}"
         )

@@ -196,7 +196,16 @@ def _checked(cls: type[Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     takes = _takes(cls)
     if unknown := sorted(set(arguments) - set(takes)):
         raise TypeError(f"unknown arguments {unknown}; {cls.name!r} takes {list(takes)}")
-    return {takes[key]: value for key, value in arguments.items()}
+    return _own_spelling(takes, arguments)
+
+
+def _own_spelling(takes: Mapping[str, str], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    spelled: dict[str, Any] = {}
+    for key, value in arguments.items():
+        if takes[key] in spelled:
+            raise TypeError(f"{key!r} gives {takes[key]!r} a second time; got {dict(arguments)}")
+        spelled[takes[key]] = value
+    return spelled
 
 
 def _route(
@@ -210,8 +219,8 @@ def _route(
     if shared := sorted(set(kwargs) & set(by_space) & set(by_tokenizer)):
         raise TypeError(f"both parts take {shared}; give them in a config dict of each part. {both}")
     return (
-        {by_space[key]: value for key, value in kwargs.items() if key in by_space},
-        {by_tokenizer[key]: value for key, value in kwargs.items() if key in by_tokenizer},
+        _own_spelling(by_space, {key: value for key, value in kwargs.items() if key in by_space}),
+        _own_spelling(by_tokenizer, {key: value for key, value in kwargs.items() if key in by_tokenizer}),
     )
 
 

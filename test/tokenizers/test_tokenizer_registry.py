@@ -127,6 +127,7 @@ def test_bad_configs_are_named(config: dict[str, Any], error: type[Exception], m
             TypeError,
             r"unknown arguments \['num_bin'\]; 'unicycle' takes .*'dt'.*'uniform' takes",
         ),
+        ("unicycle+uniform", {"num_bins": 3, "bins_per_dim": 3}, TypeError, "'bins_per_dim' a second time"),
         ("unicycle+uniform", {"num_bins": 1}, ValueError, "bins_per_dim must be at least 2, got 1"),
         ("no_such_package:Thing", {}, ImportError, "no_such_package"),
         ("unicycle+json:Nothing", {}, ImportError, "module 'json' has no 'Nothing'"),

@@ -185,3 +185,16 @@ def test_a_parked_car_stays_parked_with_an_odd_number_of_bins() -> None:
         xyz, decoded_rot, _ = tokenizer.decode(*data[:2], tokenizer.encode(*data))
         assert torch.equal(xyz, still)
         assert torch.equal(decoded_rot, rot)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("spec", ["unicycle+uniform", "delta_xyz+uniform"])
+@pytest.mark.parametrize("count", [2, 100])
+def test_the_device_follows_the_input(spec: str, count: int, driving: Driving) -> None:
+    data, tokenizer = driving(count), create_tokenizer(spec)
+    on_device = [tensor.cuda() for tensor in data]
+    ids = tokenizer.encode(*on_device)
+    xyz, rot, _ = tokenizer.decode(*on_device[:2], ids)
+    assert {ids.device.type, xyz.device.type, rot.device.type} == {"cuda"}
+    assert (ids.cpu() - tokenizer.encode(*data)).abs().max() <= 1
+    torch.testing.assert_close(xyz.cpu(), tokenizer.decode(*data[:2], ids.cpu())[0], rtol=1e-5, atol=1e-4)
