@@ -122,14 +122,17 @@ class ReasoningVLAConfig(PretrainedConfig):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """As in transformers; a `vlm_name_or_path` inside the checkpoint's folder becomes a full path."""
         config_dict, unused = super().get_config_dict(pretrained_model_name_or_path, **kwargs)
-        inside = Path(pretrained_model_name_or_path) / str(config_dict.get("vlm_name_or_path"))
-        if inside.is_dir():
-            config_dict["vlm_name_or_path"] = str(inside)
-        return config_dict, unused
+        return _with_full_vlm_path(config_dict, pretrained_model_name_or_path), unused
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
         """As in transformers, whose version 4.57 would drop the file's `attn_implementation`."""
         if config_dict.get("attn_implementation") is not None:
             kwargs.setdefault("attn_implementation", config_dict["attn_implementation"])
-        return super().from_dict(config_dict, **kwargs)
+        # AutoConfig comes straight here, with the checkpoint's folder as name_or_path.
+        return super().from_dict(_with_full_vlm_path(config_dict, kwargs.get("name_or_path", "")), **kwargs)
+
+
+def _with_full_vlm_path(config_dict: dict[str, Any], checkpoint: Any) -> dict[str, Any]:
+    inside = Path(checkpoint) / str(config_dict.get("vlm_name_or_path"))
+    return {**config_dict, "vlm_name_or_path": str(inside)} if inside.is_dir() else config_dict

@@ -172,6 +172,12 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
     def get_output_embeddings(self) -> nn.Module:
         return self.vlm.get_output_embeddings()
 
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.vlm.set_input_embeddings(value)
+
+    def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
+        self.vlm.set_output_embeddings(new_embeddings)
+
     def tie_weights(self, *args: Any, **kwargs: Any) -> None:
         """Ties the VLM's embeddings where its config says so."""
         if hasattr(PreTrainedModel, "get_expanded_tied_weights_keys"):

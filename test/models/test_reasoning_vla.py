@@ -54,6 +54,21 @@ def test_save_and_load_offline(tmp_path: Path, tied: bool) -> None:
         assert torch.equal(buffer, loaded.get_buffer(name)), name
 
 
+def test_a_saved_folder_is_read_by_both_versions_of_transformers(small_model_dir: Path) -> None:
+    """Version 4.57 reads rope_scaling and knows PreTrainedTokenizerFast; version 5 writes other names by itself."""
+    text = json.loads((small_model_dir / "vlm/config.json").read_text())["text_config"]
+    assert text["rope_theta"] == 5_000_000
+    assert text["rope_scaling"]["mrope_section"] == [8, 4, 4]
+    settings = json.loads((small_model_dir / "vlm/tokenizer_config.json").read_text())
+    assert settings["tokenizer_class"] == "PreTrainedTokenizerFast"
+
+
+def test_auto_classes_find_it(small_model_dir: Path) -> None:
+    from transformers import AutoModel
+
+    assert isinstance(AutoModel.from_pretrained(small_model_dir), ReasoningVLA)
+
+
 def test_a_saved_folder_can_be_moved(tmp_path: Path, small_model_dir: Path) -> None:
     moved = tmp_path / "elsewhere"
     moved.mkdir()
@@ -144,6 +159,14 @@ def test_forward_trains(small_model_dir: Path) -> None:
     # At first it is the uniform distribution's; one sequence is soon learnt by heart.
     assert abs(losses[0] - np.log(model.config.vocab_size)) < 1.0
     assert losses[-1] < 0.5 * losses[0]
+
+
+def test_embeddings_can_be_resized(small_model_dir: Path) -> None:
+    model = ReasoningVLA.from_pretrained(small_model_dir)
+    rows = model.get_input_embeddings().weight.clone()
+    model.resize_token_embeddings(len(rows) + 3)
+    assert torch.equal(model.get_input_embeddings().weight[: len(rows)], rows)
+    assert len(model.get_output_embeddings().weight) == len(rows) + 3
 
 
 def test_labels_take_the_fused_tokens(small: ReasoningVLA) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,14 +62,10 @@ class Qwen3VLBackend:
 
     def save_parts(self, vlm_config: Any, image_settings: dict[str, Any], tokenizer: Any, folder: str) -> None:
         vlm_config.save_pretrained(folder)
-        Path(folder, IMAGE_SETTINGS_FILE).write_text(json.dumps(image_settings, indent=2, sort_keys=True) + "\n")
         tokenizer.save_pretrained(folder)
-        # A class name that transformers 4.57 and 5.x both know.
-        path = Path(folder, "tokenizer_config.json")
-        settings = json.loads(path.read_text())
-        if settings.get("tokenizer_class") == "TokenizersBackend":
-            settings["tokenizer_class"] = "PreTrainedTokenizerFast"
-            path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
+        Path(folder, IMAGE_SETTINGS_FILE).write_text(json.dumps(image_settings, indent=2, sort_keys=True) + "\n")
+        _edit_json(Path(folder, "config.json"), _spell_rope_both_ways)
+        _edit_json(Path(folder, "tokenizer_config.json"), _name_a_known_tokenizer)
 
     def load_image_settings(self, name_or_path: str) -> dict[str, Any]:
         path = cached_file(name_or_path, IMAGE_SETTINGS_FILE, local_files_only=is_local(name_or_path))
@@ -113,3 +109,23 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
 def set_vocab_size(vlm_config: Any, vocab_size: int) -> None:
     vlm_config.text_config.vocab_size = vocab_size
     vlm_config.vocab_size = vocab_size
+
+
+def _edit_json(path: Path, edit: Callable[[dict[str, Any]], None]) -> None:
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def _spell_rope_both_ways(config: dict[str, Any]) -> None:
+    """transformers 5 writes `rope_parameters`, which 4.57 does not read."""
+    text = config["text_config"]
+    if "rope_parameters" in text:
+        text["rope_scaling"] = text["rope_parameters"]
+        text["rope_theta"] = text["rope_parameters"]["rope_theta"]
+
+
+def _name_a_known_tokenizer(settings: dict[str, Any]) -> None:
+    """transformers 5 writes a class name that 4.57 does not know."""
+    if settings.get("tokenizer_class") == "TokenizersBackend":
+        settings["tokenizer_class"] = "PreTrainedTokenizerFast"
