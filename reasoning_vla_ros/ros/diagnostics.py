@@ -98,6 +98,7 @@ class PlannerHealth:
     state: str = "unconfigured"
     configure_problem: str = ""
     problem: str = ""
+    in_flight: bool = False
     plans: int = 0
     invalid: int = 0
     failed: int = 0
@@ -158,6 +159,7 @@ class PlannerHealth:
             level, message = Level.OK, "planning"
         values = {
             "state": self.state,
+            "in_flight": str(self.in_flight).lower(),
             "plans": str(self.plans),
             "invalid": str(self.invalid),
             "failed": str(self.failed),

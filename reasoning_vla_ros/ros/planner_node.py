@@ -332,6 +332,7 @@ class PlannerNode(LifecycleNode):
 
     def _publish_diagnostics(self) -> None:
         inputs = self._inputs.report() if self._inputs is not None else []
+        self._health.in_flight = self._worker is not None and self._worker.busy
         silent = [status.name for status in inputs if status.level is Level.STALE]
         statuses = [self._health.report(silent), *inputs]
         model = self.parameters.model_path
