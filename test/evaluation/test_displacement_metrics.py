@@ -28,7 +28,7 @@ def test_ade_and_fde_of_a_speed_error_by_hand():
 
 
 def test_height_does_not_count():
-    lifted = straight(10.0) + [0, 0, 3.0]
+    lifted = straight(10.0) + np.array([0, 0, 3.0])
     assert average_displacement(lifted, straight(10.0), TIMES, ALL, [3.0])[0] == 0
 
 
@@ -46,7 +46,8 @@ def test_a_horizon_that_the_truth_does_not_reach_is_nan():
     truth = np.where(valid[:, None], straight(10.0), np.nan)
     for score in (average_displacement, final_displacement):
         result = score(straight(11.0), truth, TIMES, valid, HORIZONS)
-        assert np.isfinite(result[:2]).all() and np.isnan(result[2:]).all()
+        assert np.isfinite(result[:2]).all()
+        assert np.isnan(result[2:]).all()
 
 
 def test_a_horizon_behind_a_gap_in_the_truth_is_nan():
@@ -68,7 +69,7 @@ def test_both_min_ade_definitions_by_hand():
     # candidate 0 is exact up to 1 s and 9 m off later; candidate 1 is 1 m off all along
     late = straight(10.0).copy()
     late[TIMES > 1.05, 1] = 9.0
-    off = straight(10.0) + [0, 1.0, 0]
+    off = straight(10.0) + np.array([0, 1.0, 0])
     candidates, truth = np.stack([late, off]), straight(10.0)
     assert min_ade_once(candidates, truth, TIMES, ALL, [1.0, 6.4]) == pytest.approx([1.0, 1.0])
     assert min_ade_per_horizon(candidates, truth, TIMES, ALL, [1.0, 6.4]) == pytest.approx([0.0, 1.0])

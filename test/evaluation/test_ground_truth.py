@@ -34,7 +34,8 @@ def test_future_is_in_the_ego_frame_at_t0_and_interpolated_by_time():
 def test_past_the_end_there_is_no_truth():
     future = GroundTruth(line(np.arange(0, 2.001, 0.1))).future(START_NS + 1_000_000_000, [0.5, 1.0, 1.1])
     assert future.valid.tolist() == [True, True, False]
-    assert np.isnan(future.xyz[2]).all() and np.isnan(future.rot[2]).all()
+    assert np.isnan(future.xyz[2]).all()
+    assert np.isnan(future.rot[2]).all()
 
 
 def test_a_gap_is_never_bridged():

@@ -37,7 +37,7 @@ def test_heading_error_is_wrapped():
 def test_lateral_and_longitudinal_by_hand():
     # the truth ends heading left (+y); a plan 1 m further along y and 2 m further along x is 1 m ahead, 2 m right
     xyz, rot = arc(10.0, np.pi / 2 / 6.4)
-    along, across = longitudinal_lateral_error(xyz + [2.0, 1.0, 0.0], xyz, rot, TIMES, ALL, [6.4])
+    along, across = longitudinal_lateral_error(xyz + np.array([2.0, 1.0, 0.0]), xyz, rot, TIMES, ALL, [6.4])
     assert along[0] == pytest.approx(1.0)
     assert across[0] == pytest.approx(-2.0)
 
@@ -45,7 +45,9 @@ def test_lateral_and_longitudinal_by_hand():
 @given(st.floats(-1, 1), st.floats(0, 20), st.floats(-3, 3), st.floats(-3, 3))
 def test_lateral_and_longitudinal_make_up_the_displacement(yaw_rate, speed, ahead, aside):
     xyz, rot = arc(speed, yaw_rate)
-    along, across = longitudinal_lateral_error(xyz + [ahead, aside, 0.0], xyz, rot, TIMES, ALL, [1.0, 3.0, 6.4])
+    along, across = longitudinal_lateral_error(
+        xyz + np.array([ahead, aside, 0.0]), xyz, rot, TIMES, ALL, [1.0, 3.0, 6.4]
+    )
     np.testing.assert_allclose(np.hypot(along, across), np.hypot(ahead, aside), atol=1e-9)
 
 
@@ -55,14 +57,15 @@ def test_lateral_is_nan_where_the_truth_ends():
     rot = np.where(valid[:, None, None], rot, np.nan)
     along, across = longitudinal_lateral_error(xyz, xyz, rot, TIMES, valid, [2.0, 3.0])
     assert along[0] == across[0] == 0
-    assert np.isnan(along[1]) and np.isnan(across[1])
+    assert np.isnan(along[1])
+    assert np.isnan(across[1])
 
 
 def test_plan_deviation_compares_the_same_instants():
     stamps = np.arange(1, 11) * 100_000_000 + 1_700_000_000_000_000_000
     first = np.stack([np.arange(1.0, 11.0), np.zeros(10), np.zeros(10)], axis=-1)
     # the second plan starts 0.25 s later, between waypoints, on the same line but 0.5 m to the left
-    second = first + [2.5, 0.5, 0.0]
+    second = first + np.array([2.5, 0.5, 0.0])
     assert plan_deviation(first, stamps, second, stamps + 250_000_000) == pytest.approx(0.5)
     assert np.isnan(plan_deviation(first, stamps, second, stamps + 10_000_000_000))
 

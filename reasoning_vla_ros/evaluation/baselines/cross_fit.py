@@ -31,8 +31,8 @@ class CrossFit:
         begin_ns, end_ns, block = self._block(source, t0_ns)
         key = (source, block)
         if key not in self._fitted:
-            training = self.samples.select(self.training_mask(source, begin_ns, end_ns))
-            self._fitted[key] = EgoHistoryRegression(training) if len(training) >= MIN_SAMPLES else None
+            keep = self.training_mask(source, begin_ns, end_ns)
+            self._fitted[key] = EgoHistoryRegression(self.samples, keep) if keep.sum() >= MIN_SAMPLES else None
         return self._fitted[key]
 
     def training_mask(self, source: int, begin_ns: int, end_ns: int) -> NDArray[np.bool_]:

@@ -6,7 +6,9 @@ Autonomous Driving?", Li et al., 2024), so this is the bar that camera input has
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,19 +57,28 @@ class MotionSamples:
         """How far a sample looks back and ahead of its t0."""
         return (self.history_xyz.shape[1] - 1) * self.dt_s, float(self.times_s[-1])
 
-    def select(self, keep: NDArray[np.bool_]) -> MotionSamples:
-        """The samples where `keep` [N] is true."""
-        return MotionSamples(
-            self.source[keep],
-            self.t0_ns[keep],
-            self.history_xyz[keep],
-            self.history_rot[keep],
-            self.future_xyz[keep],
-            self.future_yaw[keep],
-            self.valid[keep],
-            self.times_s,
-            self.dt_s,
-        )
+    @cached_property
+    def features(self) -> NDArray[np.float64]:
+        """Speeds and yaw rates of each history, [N, 3 * (T - 1)]."""
+        rows = [_features(xyz, rot, self.dt_s) for xyz, rot in zip(self.history_xyz, self.history_rot, strict=True)]
+        return np.array(rows).reshape(len(self), 3 * (self.history_xyz.shape[1] - 1))
+
+    @cached_property
+    def residuals(self) -> NDArray[np.float64]:
+        """What constant turn rate leaves over of x, y and yaw, [N, F, 3]."""
+        rows = [
+            _planar(self.future_xyz[i], self.future_yaw[i])
+            - _carried_on(self.history_xyz[i], self.history_rot[i], self.dt_s, self.times_s)
+            for i in range(len(self))
+        ]
+        return np.array(rows).reshape(len(self), len(self.times_s), 3)
+
+    @staticmethod
+    def join(parts: Sequence[MotionSamples]) -> MotionSamples:
+        """All samples of several recordings, which must share the history's step and the times."""
+        names = ("source", "t0_ns", "history_xyz", "history_rot", "future_xyz", "future_yaw", "valid")
+        joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        return MotionSamples(**joined, times_s=parts[0].times_s, dt_s=parts[0].dt_s)
 
 
 class EgoHistoryRegression:
@@ -78,39 +89,32 @@ class EgoHistoryRegression:
 
     Args:
         samples: what to fit on.
+        keep: bool [N], which of them; all by default.
         ridge: weight decay as a share of the number of samples.
     """
 
     name = "ego history"
 
-    def __init__(self, samples: MotionSamples, ridge: float = RIDGE) -> None:
+    def __init__(self, samples: MotionSamples, keep: NDArray[np.bool_] | None = None, ridge: float = RIDGE) -> None:
+        kept = np.ones(len(samples), np.bool_) if keep is None else keep
+        features, residuals, valid = samples.features[kept], samples.residuals[kept], samples.valid[kept]
         self.times_s = samples.times_s
-        self.num_samples = len(samples)
+        self.num_samples = len(features)
         self.num_history = samples.history_xyz.shape[1]
         self.dt_s = samples.dt_s
-        features = np.array(
-            [
-                _features(xyz, rot, samples.dt_s)
-                for xyz, rot in zip(samples.history_xyz, samples.history_rot, strict=True)
-            ]
-        ).reshape(len(samples), -1)
-        self._mean = features.mean(axis=0) if len(samples) else np.zeros(features.shape[1])
-        spread = features.std(axis=0) if len(samples) else np.ones(features.shape[1])
+        self._weights = np.full((len(self.times_s), features.shape[1] + 1, 3), np.nan)
+        self._mean, self._scale = np.zeros(features.shape[1]), np.ones(features.shape[1])
+        if self.num_samples < MIN_SAMPLES:
+            return
+        spread = features.std(axis=0)
+        self._mean = features.mean(axis=0)
         # A feature that never varies carries nothing; a tiny spread would blow its noise up.
         self._scale = np.where(spread > 1e-6, spread, np.inf)
-        residual = np.array(
-            [
-                _planar(samples.future_xyz[i], samples.future_yaw[i])
-                - self._carried_on(samples.history_xyz[i], samples.history_rot[i], samples.dt_s, samples.times_s)
-                for i in range(len(samples))
-            ]
-        ).reshape(len(samples), len(self.times_s), 3)
-        design = np.concatenate([(features - self._mean) / self._scale, np.ones((len(samples), 1))], axis=1)
-        self._weights = np.full((len(self.times_s), design.shape[1], 3), np.nan)
+        design = np.concatenate([(features - self._mean) / self._scale, np.ones((len(features), 1))], axis=1)
         for step in range(len(self.times_s)):
-            known = samples.valid[:, step]
+            known = valid[:, step]
             if known.sum() >= MIN_SAMPLES:
-                self._weights[step] = _solve_ridge(design[known], residual[known, step], ridge)
+                self._weights[step] = _solve_ridge(design[known], residuals[known, step], ridge)
 
     def predict(self, history_xyz: ArrayLike, history_rot: ArrayLike, dt_s: float, times_s: ArrayLike) -> Trajectory:
         """See :class:`Baseline`; the history must have the fitted length and step. z is left at zero.
@@ -132,16 +136,17 @@ class EgoHistoryRegression:
         correction = np.stack(
             [np.interp(times, fitted_s, corrections[:, column], right=np.nan) for column in range(3)], axis=-1
         )
-        planar = self._carried_on(xyz, rot, dt_s, times) + correction
+        planar = _carried_on(xyz, rot, dt_s, times) + correction
         zeros = np.zeros((len(times), 1))
         return np.concatenate([planar[:, :2], zeros], axis=1), yaw_to_matrix(planar[:, 2])
 
-    def _carried_on(
-        self, xyz: NDArray[np.float64], rot: NDArray[np.float64], dt_s: float, times_s: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """x, y, yaw [N, 3] under constant turn rate."""
-        future_xyz, future_rot = ConstantTurnRate().predict(xyz, rot, dt_s, times_s)
-        return _planar(future_xyz, np.unwrap(matrix_to_yaw(future_rot)))
+
+def _carried_on(
+    xyz: NDArray[np.float64], rot: NDArray[np.float64], dt_s: float, times_s: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """x, y, yaw [N, 3] under constant turn rate."""
+    future_xyz, future_rot = ConstantTurnRate().predict(xyz, rot, dt_s, times_s)
+    return _planar(future_xyz, np.unwrap(matrix_to_yaw(future_rot)))
 
 
 def _planar(xyz: NDArray[np.float64], yaw: NDArray[np.float64]) -> NDArray[np.float64]:
