@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +40,10 @@ OUTPUTS = {
 PLAN_TOPIC = f"{NODE}/output/plan"
 TRACE_TOPIC = f"{NODE}/output/reasoning"
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
-# Between messages when the bag is not played in real time: a best-effort reader keeps five.
-SPACING_S = 0.002
+# A node that has begun no plan by then will not.
+NO_PLAN_S = 0.3
+# A plan's trajectory and path come after the plan itself.
+LAST_OUTPUTS_S = 0.3
 
 
 class DemoError(RuntimeError):
@@ -74,9 +77,9 @@ def run_demo(
 ) -> DemoResult:
     """Starts planner_node as a process, plays the bag into it over DDS, and records what it publishes.
 
-    Unless `realtime`, the bag waits at each frame of the first camera until the plan for the frame before it is
-    there, so that a slow machine gets as many plans as a fast one. The bag's clock stands meanwhile: latencies are
-    then found in the plan's durations, not in its publish_stamp.
+    The bag is played at the speed of the recording. Unless `realtime`, it waits at each frame of the first camera
+    until the plan for the frame before it is there, so that a slow machine gets as many plans as a fast one. The bag's
+    clock stands meanwhile: latencies are then found in the plan's durations, not in its publish_stamp.
 
     Args:
         bag: what :class:`reasoning_vla_ros.bags.BagReader` takes.
@@ -86,7 +89,7 @@ def run_demo(
         odometry_topic: nav_msgs/Odometry.
         parameters: more parameters of the node.
         max_plans: stop after so many.
-        realtime: play at the speed of the recording, whatever the planner manages.
+        realtime: never wait, whatever the planner manages.
         start_timeout_s: how long loading the model may take.
         plan_timeout_s: how long one plan may take.
         console: where progress is shown; None for the standard output.
@@ -133,7 +136,7 @@ def run_demo(
             task = progress.add_task("loading the model", total=reader.topics[first_topic].count)
             stage.show = lambda text: progress.update(task, description=text[:60])
             stage.await_active(process, start_timeout_s)
-            for _ in stage.play(settings, process, realtime, plan_timeout_s, max_plans):
+            for _ in stage.play(settings, process, realtime, plan_timeout_s, max_plans or math.inf):
                 progress.advance(task)
         return DemoResult(
             folder / PLANS_FILE, stage.num_frames, stage.num_plans, stage.num_valid, time.monotonic() - begin_s
@@ -162,10 +165,12 @@ class _Stage:
         self.show: Callable[[str], None] = lambda text: None
         self.num_frames = self.num_plans = self.num_valid = 0
         self._frame_topic = frame_topic
+        self._all_frames = reader.topics[frame_topic].count
         self._odometry_topic = odometry_topic
         self._plan_ns = -1
         self._planner: Any = None
         self._idle_reports = 0
+        self._inputs_received = 0
 
     def close(self) -> None:
         self.executor.shutdown()
@@ -182,6 +187,26 @@ class _Stage:
             if time.monotonic() > end_s:
                 raise DemoError(f"planner_node was not active within {timeout_s:.0f} s; its log: {process.log_tail()}")
             self.executor.spin_once(timeout_sec=0.1)
+        self._send_first_messages(process, end_s)
+
+    def _send_first_messages(self, process: PlannerProcess, end_s: float) -> None:
+        """Publishes the first message of each topic until the node has them all.
+
+        A best-effort message that is sent while the reader's side of DDS is still matching is lost. The node drops a
+        message that it has already, so these do no harm.
+        """
+        first: dict[str, RawMessage] = {}
+        for raw in self.publisher.messages():
+            first.setdefault(raw.topic, raw)
+            if len(first) == len(self.publisher.topics):
+                break
+        while self._inputs_received < len(first):
+            self._require_running(process)
+            if time.monotonic() > end_s:
+                raise DemoError(f"planner_node received nothing from one of {', '.join(first)}")
+            for raw in first.values():
+                self.publisher.publish(raw)
+            self._spin_until(time.monotonic() + 0.2)
 
     def play(
         self,
@@ -189,20 +214,18 @@ class _Stage:
         process: PlannerProcess,
         realtime: bool,
         plan_timeout_s: float,
-        max_plans: int | None,
-    ) -> Any:
+        max_plans: float,
+    ) -> Iterator[int]:
         """Plays the bag; yields at each frame of the first camera."""
         expectation = _Expectation(settings)
-        start_s, first_ns = time.monotonic(), self.bag_ns
+        start_s, start_ns = time.monotonic(), self.bag_ns
         for raw in self.publisher.messages():
-            if max_plans is not None and self.num_plans >= max_plans:
-                return
-            if realtime:
-                self._spin_until(start_s + (raw.time_ns - first_ns) * 1e-9, with_clock_from=(start_s, first_ns))
-            elif raw.topic == self._frame_topic:
-                self._await_plan(expectation, process, plan_timeout_s)
-            else:
-                self._spin_until(time.monotonic() + SPACING_S)
+            if self.num_plans >= max_plans or (self.num_frames == self._all_frames and expectation.is_covered()):
+                break
+            if raw.topic == self._frame_topic and not realtime:
+                wait_s = self._await_plan(expectation, process, plan_timeout_s)
+                start_s += wait_s
+            self._spin_until(start_s + (raw.time_ns - start_ns) * 1e-9, with_clock_from=(start_s, start_ns))
             self.bag_ns = max(self.bag_ns, raw.time_ns)
             self.publisher.publish(raw)
             self._idle_reports = 0
@@ -212,20 +235,23 @@ class _Stage:
                 yield self.num_frames
             elif raw.topic == self._odometry_topic:
                 expectation.pose(header_stamp_ns(raw))
-        self._await_plan(expectation, process, plan_timeout_s)
+        if self.num_plans < max_plans:
+            self._await_plan(expectation, process, plan_timeout_s)
+        self._spin_until(time.monotonic() + LAST_OUTPUTS_S)
 
-    def _await_plan(self, expectation: _Expectation, process: PlannerProcess, timeout_s: float) -> None:
-        """Waits for the plan of the last frame, unless none can be expected or the node reports that none comes."""
+    def _await_plan(self, expectation: _Expectation, process: PlannerProcess, timeout_s: float) -> float:
+        """Waits for the plan of the last frame, unless none is due or the node reports that none comes; seconds."""
         due_ns = expectation.due_ns()
-        end_s = time.monotonic() + timeout_s
-        while due_ns is not None and self._plan_ns < due_ns and time.monotonic() < end_s:
+        begin_s = time.monotonic()
+        while due_ns is not None and self._plan_ns < due_ns and (waited_s := time.monotonic() - begin_s) < timeout_s:
             self._require_running(process)
             # Two reports in a row without a plan in flight: the node refused the input or lost it.
-            if self._idle_reports >= 2 and time.monotonic() > end_s - timeout_s + 0.3:
-                return
+            if self._idle_reports >= 2 and waited_s > NO_PLAN_S:
+                break
             self.executor.spin_once(timeout_sec=0.05)
         if due_ns is not None and self._plan_ns >= due_ns:
             expectation.planned(self._plan_ns)
+        return time.monotonic() - begin_s
 
     def _spin_until(self, due_s: float, with_clock_from: tuple[float, int] | None = None) -> None:
         while (left_s := due_s - time.monotonic()) > 0:
@@ -253,6 +279,8 @@ class _Stage:
             self.show(" ".join(message.text.split()) or "planning")
 
     def _on_diagnostics(self, array: DiagnosticArray) -> None:
+        counts = [value.value for status in array.status for value in status.values if value.key == "received"]
+        self._inputs_received = sum(count != "0" for count in counts)
         for status in array.status:
             if status.name == "planner_node: planner":
                 self._planner = status
@@ -285,9 +313,13 @@ class _Expectation:
     def planned(self, t0_ns: int) -> None:
         self._planned_ns = t0_ns
 
+    def is_covered(self) -> bool:
+        """Whether the poses have reached the last frame, so that the node can plan at it."""
+        return self._pose_ns >= self._frame_ns
+
     def due_ns(self) -> int | None:
         """Stamp of the frame that a plan is due for; None when none is."""
-        if self._first_frame_ns is None or self._first_pose_ns is None or self._pose_ns < self._frame_ns:
+        if self._first_frame_ns is None or self._first_pose_ns is None or not self.is_covered():
             return None
         has_history = self._frame_ns - self._first_pose_ns >= self._history_ns
         has_frames = self._frame_ns - self._first_frame_ns >= self._frames_ns
@@ -303,5 +335,5 @@ def header_stamp_ns(raw: RawMessage) -> int:
 
 
 def _progress(console: Console | None, total: int) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=console)

@@ -1,0 +1,72 @@
+"""A bag through the planner node: ros2 launch reasoning_vla_ros replay.launch.py bag:=drive.mcap model_path:=/my/model
+
+The bag is played with /clock, the node runs on that time, and everything ends with the bag. `record:=plans` records
+the node's outputs with rosbag2 where it is installed.
+"""
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    RegisterEventHandler,
+)
+from launch.conditions import LaunchConfigurationNotEquals
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from launch import LaunchDescription
+
+SHARE = Path(get_package_share_directory("reasoning_vla_ros"))
+
+ARGUMENTS = {
+    "bag": (None, "rosbag2 folder, .mcap or .db3 file"),
+    "rate": ("1.0", "times the speed of the recording"),
+    "record": ("", "folder for the node's outputs; empty records nothing"),
+    "model_path": ("", "folder of the model, or its hub id"),
+    "params_file": (str(SHARE / "config" / "planner.param.yaml"), "parameters of the node"),
+    "image": ("/camera/front/image", "image topic of the bag"),
+    "odometry": ("/odometry", "odometry topic of the bag"),
+}
+PASSED_ON = ("model_path", "params_file", "image", "odometry")
+OUTPUTS = [f"/planner_node/output/{name}" for name in ("plan", "trajectory", "path", "reasoning")]
+
+
+def generate_launch_description() -> LaunchDescription:
+    value = {name: LaunchConfiguration(name) for name in ARGUMENTS}
+    arguments = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in ARGUMENTS.items()
+    ]
+    planner = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(str(SHARE / "launch" / "planner.launch.py")),
+        launch_arguments={"use_sim_time": "true", **{name: value[name] for name in PASSED_ON}}.items(),
+    )
+    recorder = ExecuteProcess(
+        cmd=["ros2", "bag", "record", "--output", value["record"], *OUTPUTS],
+        output="screen",
+        condition=LaunchConfigurationNotEquals("record", ""),
+    )
+    player = Node(
+        package="reasoning_vla_ros",
+        executable="bag_player",
+        name="bag_player",
+        output="screen",
+        arguments=[
+            value["bag"],
+            "--clock",
+            "--start-paused",
+            "--rate",
+            value["rate"],
+        ],
+    )
+    at_the_end = RegisterEventHandler(
+        OnProcessExit(target_action=player, on_exit=[EmitEvent(event=Shutdown(reason="the bag is over"))])
+    )
+    return LaunchDescription([*arguments, planner, recorder, player, at_the_end])
