@@ -13,9 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-# Below this many systems a dense factorisation costs less than the N * k^2 small operations of the banded one.
-DENSE_BELOW = 48
-
 
 def solve_banded(bands: torch.Tensor, rhs: torch.Tensor) -> torch.Tensor:
     """Solves A x = rhs for B symmetric positive definite banded matrices by a root-free Cholesky factorisation.
@@ -34,11 +31,7 @@ def solve_banded(bands: torch.Tensor, rhs: torch.Tensor) -> torch.Tensor:
         raise ValueError(
             f"bands [N, k + 1, B] and rhs [N, B] need to fit, got {list(bands.shape)} and {list(rhs.shape)}"
         )
-    return _solve_dense(bands, rhs) if rhs.shape[1] < DENSE_BELOW else _solve_banded(bands, rhs)
-
-
-def _solve_banded(bands: torch.Tensor, rhs: torch.Tensor) -> torch.Tensor:
-    """A = L D L^T, forward substitution along the way, then back substitution."""
+    # A = L D L^T, forward substitution along the way, then back substitution.
     size, width, _ = bands.shape
     inverse_pivots: list[torch.Tensor] = []
     lower: list[list[torch.Tensor]] = []  # lower[i][j - 1] is L[i, i - j]
@@ -58,7 +51,7 @@ def _solve_banded(bands: torch.Tensor, rhs: torch.Tensor) -> torch.Tensor:
             pivot.addcmul_(scaled[j], factor, value=-1)
             right.addcmul_(factor, forward[i - j], value=-1)
             row.append(factor)
-        worst = torch.minimum(worst, pivot.min())
+        worst = torch.minimum(worst, pivot.min()) if pivot.numel() else worst
         inverse_pivots.append(pivot.reciprocal())
         lower.append(row)
         forward.append(right)
@@ -70,18 +63,6 @@ def _solve_banded(bands: torch.Tensor, rhs: torch.Tensor) -> torch.Tensor:
             value.addcmul_(lower[i + j][j - 1], solution[i + j], value=-1)
         solution[i] = value
     return torch.stack(solution)
-
-
-def _solve_dense(bands: torch.Tensor, rhs: torch.Tensor) -> torch.Tensor:
-    size, width, count = bands.shape
-    dense = bands.new_zeros(count, size, size)
-    for j in range(min(width, size)):
-        # Cholesky reads the lower triangle only.
-        dense.diagonal(-j, 1, 2).copy_(bands[j:, j].T)
-    factor, info = torch.linalg.cholesky_ex(dense)
-    if bool((info != 0).any()):
-        _require_positive(bands.new_zeros(()))
-    return torch.cholesky_solve(rhs.T[..., None], factor)[..., 0].T
 
 
 def _require_positive(pivot: torch.Tensor) -> None:

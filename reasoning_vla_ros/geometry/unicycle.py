@@ -12,7 +12,6 @@ but for `integrate`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -22,18 +21,11 @@ from numpy.typing import NDArray
 from reasoning_vla_ros.geometry.arrays import at_least_float32
 from reasoning_vla_ros.geometry.banded import difference_gram, lower_bands, solve_banded
 from reasoning_vla_ros.geometry.rotations import matrix_to_yaw, unwrap
+from reasoning_vla_ros.geometry.smoothing import Smoothing
 
 # A system this close to singular in float64 would answer with rounding noise; the ridge is raised to this share of
 # the largest diagonal entry, row by row, so that it always has an answer.
 SMALLEST_RIDGE = 1e-13
-
-
-@dataclass(frozen=True)
-class Smoothing:
-    """Weights of a regularised least-squares problem: of the squared differences (per dt) and of the squared values."""
-
-    smooth: float
-    ridge: float
 
 
 def integrate(
@@ -55,11 +47,13 @@ def integrate(
     """
     v_end = v0_mps[..., None] + torch.cumsum(accel * dt_s, dim=-1)
     v_begin = torch.cat([v0_mps[..., None], v_end[..., :-1]], dim=-1)
-    yaw = torch.cumsum(curvature * (v_begin * dt_s + accel * (dt_s**2 / 2)), dim=-1)
+    # Two sums each, in the order of Alpamayo-R1: in float32 it decides the last digit.
+    yaw = torch.cumsum(curvature * v_begin * dt_s, dim=-1) + torch.cumsum(curvature * accel * (0.5 * dt_s**2), dim=-1)
     velocity = torch.stack([v_end * torch.cos(yaw), v_end * torch.sin(yaw)], dim=-1)
     first = torch.stack([v0_mps, torch.zeros_like(v0_mps)], dim=-1)
     previous = torch.cat([first[..., None, :], velocity[..., :-1, :]], dim=-2)
-    return torch.cumsum((previous + velocity) * (dt_s / 2), dim=-2), yaw, v_end
+    half_dt_s = 0.5 * dt_s
+    return torch.cumsum(previous * half_dt_s, dim=-2) + torch.cumsum(velocity * half_dt_s, dim=-2), yaw, v_end
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reasoning_vla_ros.geometry.banded import DENSE_BELOW, difference_gram, lower_bands, solve_banded
+from reasoning_vla_ros.geometry.banded import difference_gram, lower_bands, solve_banded
 
 
 def systems(seed: int, size: int, bandwidth: int, count: int) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
@@ -18,7 +18,7 @@ def systems(seed: int, size: int, bandwidth: int, count: int) -> tuple[np.ndarra
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 12), st.integers(0, 4), st.sampled_from([1, 3, DENSE_BELOW, 70]))
+@given(st.integers(0, 10_000), st.integers(1, 12), st.integers(0, 4), st.sampled_from([1, 3, 70]))
 def test_agrees_with_numpy(seed: int, size: int, bandwidth: int, count: int) -> None:
     matrices, bands, right = systems(seed, size, bandwidth, count)
     expected = np.linalg.solve(matrices, right.numpy().T[..., None])[..., 0]
