@@ -136,6 +136,13 @@ class Recording:
             given += 1
             yield moment
 
+    def front_camera(self) -> CameraTopic | None:
+        """The camera for pictures: of those with a calibration the one that looks ahead most, else the first."""
+        known = [camera for camera in self.cameras if camera.name in self.calibrations]
+        if known:
+            return max(known, key=lambda camera: self.calibrations[camera.name].forwardness)
+        return self.cameras[0] if self.cameras else None
+
     def images(self, stamps_ns: Collection[int], camera: CameraTopic) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """(stamp, RGB image uint8 [H, W, 3]) of a camera's frames with the given header stamps."""
         wanted = set(stamps_ns)
