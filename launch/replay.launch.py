@@ -14,11 +14,11 @@ from launch.actions import (
     IncludeLaunchDescription,
     RegisterEventHandler,
 )
-from launch.conditions import LaunchConfigurationNotEquals
+from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration
+from launch.substitutions import LaunchConfiguration, PythonExpression
 from launch_ros.actions import Node
 
 from launch import LaunchDescription
@@ -51,7 +51,7 @@ def generate_launch_description() -> LaunchDescription:
     recorder = ExecuteProcess(
         cmd=["ros2", "bag", "record", "--output", value["record"], *OUTPUTS],
         output="screen",
-        condition=LaunchConfigurationNotEquals("record", ""),
+        condition=IfCondition(PythonExpression(["'", value["record"], "' != ''"])),
     )
     player = Node(
         package="reasoning_vla_ros",

@@ -105,6 +105,7 @@ class PlannerNode(LifecycleNode):
     def on_configure(self, state: Any) -> TransitionCallbackReturn:
         """Reads the parameters and loads the model; on failure says why and stays unconfigured."""
         self._set_state("configuring")
+        begin_s = time.monotonic()
         try:
             parameters = self._table.read()
             config = parameters.observation_config()
@@ -125,6 +126,10 @@ class PlannerNode(LifecycleNode):
         self._timer = self._create_timer(parameters.diagnostics_rate_hz)
         result = super().on_configure(state)
         self._set_state("inactive")
+        cameras = ", ".join(parameters.cameras)
+        self.get_logger().info(
+            f"configured in {time.monotonic() - begin_s:.1f} s: model {parameters.model_path!r}, cameras {cameras}"
+        )
         return result
 
     def on_activate(self, state: Any) -> TransitionCallbackReturn:

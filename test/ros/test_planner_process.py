@@ -48,9 +48,18 @@ def start(ros_domain_id: int, tmp_path: Path) -> Iterator:
         child.stderr.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_bad_model_path_stays_and_a_signal_ends_it_cleanly(start, number: signal.Signals) -> None:
-    child = start("model folder '/nowhere/at/all' does not exist", "-p", "model_path:=/nowhere/at/all")
+COMMITTED = ("--params-file", str(REPO / "config/planner.param.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("number", "arguments"),
+    [(signal.SIGINT, ()), (signal.SIGTERM, COMMITTED)],
+    ids=["SIGINT", "SIGTERM"],
+)
+def test_bad_model_path_stays_and_a_signal_ends_it_cleanly(
+    start, number: signal.Signals, arguments: tuple[str, ...]
+) -> None:
+    child = start("model folder '/nowhere/at/all' does not exist", *arguments, "-p", "model_path:=/nowhere/at/all")
     assert child.poll() is None
     child.send_signal(number)
     assert child.wait(START_S) == 0
@@ -67,12 +76,4 @@ def test_bad_parameter_file_is_explained(start, tmp_path: Path) -> None:
         assert f"{name}: needed" in child.log[-1]
     assert child.poll() is None
     child.send_signal(signal.SIGINT)
-    assert child.wait(START_S) == 0
-
-
-def test_committed_parameter_file_is_accepted(start) -> None:
-    child = start(
-        "does not exist", "--params-file", str(REPO / "config/planner.param.yaml"), "-p", "model_path:=/nowhere/at/all"
-    )
-    child.send_signal(signal.SIGTERM)
     assert child.wait(START_S) == 0
