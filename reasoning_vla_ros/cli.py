@@ -96,7 +96,9 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of the run; each plan's follows from it and t0.")] = 0,
     stride: Annotated[int, typer.Option(min=1, help="Plan at every n-th frame of the first camera.")] = 1,
     max_plans: Annotated[int | None, typer.Option(min=1, help="Stop after so many plans a bag.")] = None,
-    camera: Annotated[list[str] | None, typer.Option(help="name:id=topic; repeat for more. Default: all there are.")] = None,
+    camera: Annotated[
+        list[str] | None, typer.Option(help="name:id=topic; repeat for more. Default: all there are.")
+    ] = None,
     odometry: Annotated[str | None, typer.Option(help="Odometry topic. Default: the only one there is.")] = None,
     num_frames: Annotated[int, typer.Option(min=1, help="Frames a camera.")] = 4,
     temperature: Annotated[float, typer.Option(help="Of the sampling.")] = 0.6,
@@ -129,6 +131,38 @@ def evaluate(
         json_path=json,
         console=console,
     )
+
+
+@app.command()
+@says_what_is_wrong
+def bench(
+    batch: Annotated[int, typer.Option(min=64, help="Trajectories at once.")] = 4096,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads, for both sides.")] = 2,
+    json: Annotated[Path | None, typer.Option(help="Write the figures to this file.")] = None,
+) -> None:
+    """Speed of the tokenizers against a plain implementation of the published methods, in one run."""
+    from json import dumps
+
+    import torch
+    from rich.table import Table
+
+    from reasoning_vla_ros.evaluation.tokenizer_speed import measure
+
+    torch.set_num_threads(threads)
+    with console.status("Measuring"):
+        speeds = measure(batch)
+    table = Table("tokenizer", title=f"Trajectories a second, {batch} at once, {threads} threads")
+    for column in ("ours", "baseline", "ratio"):
+        table.add_column(column, justify="right")
+    for speed in speeds:
+        baseline = "" if speed.baseline_per_s is None else f"{speed.baseline_per_s:,.0f}"
+        table.add_row(
+            speed.name, f"{speed.per_s:,.0f}", baseline, "" if speed.ratio is None else f"{speed.ratio:,.0f}x"
+        )
+    console.print(table)
+    if json is not None:
+        rows = [{**vars(speed), "ratio": speed.ratio} for speed in speeds]
+        json.write_text(dumps({"batch": batch, "threads": threads, "rows": rows}, indent=2) + "\n")
 
 
 @tokenizers_app.command("list")

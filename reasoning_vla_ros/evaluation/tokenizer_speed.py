@@ -1,21 +1,20 @@
 """Speed of the tokenizers against a plain implementation of the published methods, in one process.
 
 The baseline solves one trajectory at a time with dense matrices, and fits one polynomial a point, as the methods are
-written down. Both sides get the same trajectories and the same number of threads; the ratio is what counts.
-
-    python -m benchmarks.tokenizer_speed [--batch 4096] [--threads 2] [--json FILE]
+written down. Both sides get the same trajectories and the same number of threads; the ratio is what counts. `reasoning-vla
+bench` prints it.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from reasoning_vla_ros.geometry.rotations import yaw_to_matrix
 from reasoning_vla_ros.tokenizers import create_tokenizer
@@ -39,12 +38,12 @@ def driving(count: int, history: int = 16, future: int = 64) -> Trajectories:
     return poses[:, :history], rot[:, :history], poses[:, history:], rot[:, history:]
 
 
-def differences(size: int, order: int, scale: float) -> np.ndarray:
+def differences(size: int, order: int, scale: float) -> NDArray[Any]:
     rows = np.diff(np.eye(size), n=order, axis=0)
     return scale * rows.T @ rows
 
 
-def plain_speeds(steps: np.ndarray, yaw: np.ndarray, v0: float | None) -> np.ndarray:
+def plain_speeds(steps: NDArray[Any], yaw: NDArray[Any], v0: float | None) -> NDArray[Any]:
     """Speeds from steps and headings; the last of them when v0 is to be found."""
     count = len(yaw)
     design = np.zeros((2 * count - 2, count))
@@ -59,7 +58,7 @@ def plain_speeds(steps: np.ndarray, yaw: np.ndarray, v0: float | None) -> np.nda
     return np.concatenate([[v0], np.linalg.solve(normal[1:, 1:] + 1e-4 * np.eye(count - 1), right)])
 
 
-def plain_unicycle_encode(data: Trajectories, bins: int) -> np.ndarray:
+def plain_unicycle_encode(data: Trajectories, bins: int) -> NDArray[Any]:
     ids = []
     for hist_xyz, hist_rot, fut_xyz, fut_rot in zip(*(tensor.double().numpy() for tensor in data), strict=True):
         hist_yaw = np.unwrap(np.arctan2(hist_rot[:, 1, 0], hist_rot[:, 0, 0]))
@@ -79,7 +78,7 @@ def plain_unicycle_encode(data: Trajectories, bins: int) -> np.ndarray:
     return np.stack(ids)
 
 
-def plain_delta_decode(ids: torch.Tensor) -> np.ndarray:
+def plain_delta_decode(ids: torch.Tensor) -> NDArray[Any]:
     low, high = np.array([-4.0, -4, -10]), np.array([4.0, 4, 10])
     rotations = []
     for row in ids.reshape(len(ids), -1, 3).numpy():
@@ -106,13 +105,30 @@ def rate(run: Callable[[], object], count: int, repeats: int) -> float:
     return count / min(seconds)
 
 
-def measure(batch: int, baseline_batch: int) -> list[dict[str, float | str]]:
+@dataclass(frozen=True)
+class Speed:
+    """Trajectories a second of one operation, and of the baseline where there is one."""
+
+    name: str
+    per_s: float
+    baseline_per_s: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        return None if self.baseline_per_s is None else self.per_s / self.baseline_per_s
+
+
+def measure(batch: int = 4096, baseline_batch: int = 64) -> list[Speed]:
+    """Times encoding and decoding of `batch` trajectories, and the baseline on `baseline_batch` of them.
+
+    Raises:
+        RuntimeError: baseline and tokenizer give different answers, so that comparing them means nothing.
+    """
     data = driving(batch)
     few: Trajectories = tuple(tensor[:baseline_batch] for tensor in data)  # type: ignore[assignment]
     unicycle, delta = create_tokenizer("unicycle+uniform", num_bins=3000), create_tokenizer("delta_xyz+uniform")
     ids, delta_ids = unicycle.encode(*data), delta.encode(*data)
 
-    # A comparison of speed means something only between programs that give the same answer.
     agreement = float((torch.tensor(plain_unicycle_encode(few, 3000)) == ids[:baseline_batch]).double().mean())
     _, rot, _ = delta.decode(*few[:2], delta_ids[:baseline_batch])
     turn = np.abs(np.cos(plain_delta_decode(delta_ids[:baseline_batch])) - rot[..., 0, 0].numpy()).max()
@@ -121,41 +137,17 @@ def measure(batch: int, baseline_batch: int) -> list[dict[str, float | str]]:
             f"baseline and tokenizer disagree: {agreement:.4f} of the ids equal, cosines {turn:.1e} apart"
         )
 
-    def row(name: str, ours: Callable[[], object], baseline: Callable[[], object] | None) -> dict[str, float | str]:
-        found: dict[str, float | str] = {"name": name, "per_s": rate(ours, batch, 5)}
-        if baseline is not None:
-            found["baseline_per_s"] = rate(baseline, baseline_batch, 2)
-            found["ratio"] = float(found["per_s"]) / found["baseline_per_s"]
-        return found
+    def speed(name: str, ours: Callable[[], object], baseline: Callable[[], object] | None = None) -> Speed:
+        baseline_per_s = None if baseline is None else rate(baseline, baseline_batch, 2)
+        return Speed(name, rate(ours, batch, 5), baseline_per_s)
 
     return [
-        row("unicycle+uniform encode", lambda: unicycle.encode(*data), lambda: plain_unicycle_encode(few, 3000)),
-        row("unicycle+uniform decode", lambda: unicycle.decode(*data[:2], ids), None),
-        row("delta_xyz+uniform encode", lambda: delta.encode(*data), None),
-        row(
+        speed("unicycle+uniform encode", lambda: unicycle.encode(*data), lambda: plain_unicycle_encode(few, 3000)),
+        speed("unicycle+uniform decode", lambda: unicycle.decode(*data[:2], ids)),
+        speed("delta_xyz+uniform encode", lambda: delta.encode(*data)),
+        speed(
             "delta_xyz+uniform decode",
             lambda: delta.decode(*data[:2], delta_ids),
             lambda: plain_delta_decode(delta_ids[:baseline_batch]),
         ),
     ]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=4096, help="trajectories at once")
-    parser.add_argument("--baseline-batch", type=int, default=64, help="trajectories for the baseline")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="write the rows here too")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    rows = measure(arguments.batch, min(arguments.batch, arguments.baseline_batch))
-    print(f"{'':26}{'ours/s':>12}{'baseline/s':>12}{'ratio':>9}")
-    for row in rows:
-        rest = f"{row['baseline_per_s']:12,.0f}{row['ratio']:8,.1f}x" if "ratio" in row else ""
-        print(f"{row['name']:26}{row['per_s']:12,.0f}{rest}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps({"batch": arguments.batch, "rows": rows}, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()
