@@ -1,8 +1,8 @@
 """Speed of the tokenizers against a plain implementation of the published methods, in one process.
 
 The baseline solves one trajectory at a time with dense matrices, and fits one polynomial a point, as the methods are
-written down. Both sides get the same trajectories and the same number of threads; the ratio is what counts. `reasoning-vla
-bench` prints it.
+written down. Both sides get the same trajectories and the same number of threads; the ratio is what counts. The command
+`reasoning-vla bench` prints it.
 """
 
 from __future__ import annotations
