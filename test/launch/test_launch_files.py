@@ -18,7 +18,7 @@ try:
     from launch.events import Shutdown
     from launch.launch_description_sources import PythonLaunchDescriptionSource
 
-    from launch import LaunchDescription, LaunchService
+    from launch import LaunchContext, LaunchDescription, LaunchService
 
     LAUNCH_ABSENT = ""
 except ImportError as error:
@@ -63,7 +63,7 @@ def test_named_files_exist(path: Path) -> None:
 @needs_launch
 @pytest.mark.parametrize("path", LAUNCH_FILES, ids=ids)
 def test_every_argument_is_described(path: Path) -> None:
-    description = PythonLaunchDescriptionSource(str(path)).get_launch_description(None)
+    description = PythonLaunchDescriptionSource(str(path)).get_launch_description(LaunchContext())
     arguments = [entity for entity in description.entities if isinstance(entity, DeclareLaunchArgument)]
     assert len(arguments) >= 7
     assert all(argument.description for argument in arguments)
