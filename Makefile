@@ -11,6 +11,9 @@ ROS ?= kilted
 TRANSFORMERS ?=
 PYTEST_ARGS ?=
 
+# A KITTI odometry folder for the demo; without one it renders a drive.
+KITTI ?= $(or $(REASONING_VLA_TEST_DATA),../shared/data)/kitti_06_head
+
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(ROS)$(TRANSFORMERS)
@@ -33,7 +36,7 @@ build: $(STAMP)
 	@scripts/ros_build.sh > $(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
 
 demo: build
-	@$(IN_ROS) reasoning-vla demo --output output/demo
+	@$(IN_ROS) reasoning-vla demo --output output/demo $(if $(wildcard $(KITTI)/calib.txt),--kitti $(KITTI))
 
 test: build
 	@$(IN_ROS) python -m pytest $(PYTEST_ARGS)

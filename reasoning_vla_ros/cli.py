@@ -40,6 +40,78 @@ def says_what_is_wrong(command: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
+@app.command()
+@says_what_is_wrong
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder for the recording, the plans and the report.")] = Path(
+        "output/demo"
+    ),
+    model: Annotated[
+        str | None, typer.Option(help="Folder of a model. Default: a small untrained one, made here.")
+    ] = None,
+    kitti: Annotated[Path | None, typer.Option(help="A KITTI odometry folder. Default: a drive is rendered.")] = None,
+    bag: Annotated[Path | None, typer.Option(help="Your own bag, with images on /camera/front/image.")] = None,
+    num_samples: Annotated[int, typer.Option(min=1, help="Candidates a plan.")] = 3,
+    max_plans: Annotated[int | None, typer.Option(min=1, help="Stop after so many plans.")] = None,
+    realtime: Annotated[bool, typer.Option(help="Play at the recording's pace instead of waiting for plans.")] = False,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads of the inference; 0 leaves PyTorch's choice.")] = 1,
+) -> None:
+    """Play a recording through the real node over DDS, record its plans, score them and write a report."""
+    from reasoning_vla_ros.evaluation import score_recorded_plans
+    from reasoning_vla_ros.evaluation.cameras import parse_camera
+    from reasoning_vla_ros.evaluation.command import model_notes, print_headline
+    from reasoning_vla_ros.ros.demo import run_demo
+
+    output.mkdir(parents=True, exist_ok=True)
+    model = model or str(_small_model(output / "model"))
+    recording = bag or _recording(output / "recording.mcap", kitti)
+    parameters = {"num_samples": num_samples, "max_reasoning_tokens": 32, "threads": threads}
+    result = run_demo(
+        recording,
+        model,
+        output,
+        {"front:1": "/camera/front/image"},
+        parameters=parameters,
+        max_plans=max_plans,
+        realtime=realtime,
+        console=console,
+    )
+    console.print(f"{result.num_plans} plans from {result.num_frames} frames in {result.seconds:.0f} s")
+    with console.status("Scoring and drawing"):
+        scores = score_recorded_plans(
+            recording,
+            result.plans_path,
+            output,
+            cameras=[parse_camera("front:1=/camera/front/image")],
+            planner_name=model,
+            notes=model_notes(model),
+        )
+    print_headline(scores, console)
+    console.print(f"\n[bold]Open {scores.report_path} in a browser[/bold]; pictures are in {output / 'pictures'}")
+
+
+def _small_model(folder: Path) -> Path:
+    if not (folder / "config.json").exists():
+        from reasoning_vla_ros.models.small import build_small_model
+
+        with console.status("Making a small model"):
+            build_small_model(folder)
+    return folder
+
+
+def _recording(path: Path, kitti: Path | None) -> Path:
+    """The recording to play: the KITTI folder's, or one rendered here."""
+    if kitti is not None:
+        import_kitti(kitti, path, overwrite=True)
+        return path
+    from reasoning_vla_ros.simulation.rendered_drive import render_drive
+
+    with console.status("Rendering a drive"):
+        render_drive(path, overwrite=True)
+    console.print(f"{path}: a rendered drive")
+    return path
+
+
 @app.command("import-kitti")
 @says_what_is_wrong
 def import_kitti(

@@ -23,10 +23,6 @@ MARKUP_TOKENS = (
     "<|image_pad|>",
     "<|video_pad|>",
 )
-# One file, read by people, that says what the weights are worth.
-NOTE_FILE = "UNTRAINED.txt"
-NOTE = "The weights of this model are random: it was never trained. Its plans and its text mean nothing.\n"
-
 # 0.1 s steps over 6.4 s. Random tokens stay within mild accelerations (0.5 m/s^2) and curvatures (1/500 m), so that
 # even an untrained model's plans pass the safety checks; the odd number of bins has one that means zero.
 TRAJ_TOKENIZER = {
@@ -42,7 +38,8 @@ def build_small_model(
 ) -> ReasoningVLA:
     """Makes a ReasoningVLA with random weights, saves it to `folder` and returns it.
 
-    With the defaults it has about two million parameters and plans in about a second on two CPU cores.
+    Its config says `untrained`, which reports repeat. With the defaults it has about two million parameters and plans
+    in less than a second on two CPU cores.
     """
     folder = Path(folder)
     vlm_folder = folder / VLM_FOLDER
@@ -61,12 +58,12 @@ def build_small_model(
         model_dtype="float32",
         attn_implementation="sdpa",
         add_special_tokens=True,
+        untrained=True,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = ReasoningVLA(config, print_param_count=False).eval()
     model.save_pretrained(folder)
-    (folder / NOTE_FILE).write_text(NOTE)
     return model
 
 

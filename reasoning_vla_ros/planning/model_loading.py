@@ -52,10 +52,15 @@ def load_model(
     return model.to(chosen_device).eval()
 
 
+def model_config(path_or_id: str) -> dict[str, Any]:
+    """The model's config.json."""
+    config_dict, _ = ReasoningVLA.config_class.get_config_dict(path_or_id, local_files_only=is_local(path_or_id))
+    return config_dict
+
+
 def model_class(path_or_id: str) -> Any:
     """The class that the model's config asks for."""
-    config_dict, _ = ReasoningVLA.config_class.get_config_dict(path_or_id, local_files_only=is_local(path_or_id))
-    kind = config_dict.get("model_type")
+    kind = model_config(path_or_id).get("model_type")
     if kind not in MODEL_CLASSES:
         raise ValueError(f"{path_or_id} is a model of type {kind!r}; known types: {sorted(MODEL_CLASSES)}")
     return MODEL_CLASSES[kind]

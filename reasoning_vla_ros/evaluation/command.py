@@ -1,0 +1,104 @@
+"""What `reasoning-vla evaluate` does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from shutil import copyfile
+
+from rich.console import Console
+from rich.table import Table
+
+from reasoning_vla_ros.evaluation.cameras import parse_camera
+from reasoning_vla_ros.evaluation.outcome import EvaluationResult
+from reasoning_vla_ros.evaluation.run import evaluate
+from reasoning_vla_ros.planning.settings import PlannerSettings
+
+
+def evaluate_command(
+    bags: Sequence[Path],
+    model: str,
+    output: Path,
+    *,
+    settings: PlannerSettings,
+    tokenizer: str | None,
+    vlm: str | None,
+    device: str,
+    dtype: str,
+    num_samples: int,
+    seed: int,
+    stride: int,
+    max_plans: int | None,
+    cameras: Sequence[str] | None,
+    odometry: str | None,
+    num_frames: int,
+    json_path: Path | None,
+    console: Console,
+) -> EvaluationResult:
+    """Loads the model, evaluates it over the bags and prints the headline; see `evaluate`.
+
+    Args:
+        cameras: as `parse_camera` reads them.
+        json_path: where a copy of metrics.json goes.
+    """
+    from reasoning_vla_ros.planning.planner import Planner
+
+    topics = [parse_camera(text) for text in cameras or ()]
+    with console.status("Loading the model"):
+        planner = Planner.from_pretrained(
+            model, tokenizer=tokenizer, vlm=vlm, device=device, dtype=dtype, settings=settings
+        )
+    result = evaluate(
+        bags,
+        planner,
+        output,
+        num_samples=num_samples,
+        seed=seed,
+        stride=stride,
+        max_plans=max_plans,
+        cameras=topics,
+        odometry_topic=odometry,
+        observation_options={"num_frames": num_frames},
+        planner_name=model,
+        notes=model_notes(model),
+        console=console,
+    )
+    if json_path is not None:
+        json_path.parent.mkdir(parents=True, exist_ok=True)
+        copyfile(result.metrics_path, json_path)
+    print_headline(result, console)
+    return result
+
+
+def model_notes(model: str) -> list[str]:
+    """What a reader must know of the model at this folder or hub id; above all, that its weights are random."""
+    from reasoning_vla_ros.planning.model_loading import model_config
+
+    if model_config(model).get("untrained"):
+        return ["The model's weights are random, it was never trained: its plans and its texts mean nothing."]
+    return []
+
+
+def print_headline(result: EvaluationResult, console: Console) -> None:
+    """ADE by method and horizon, and where the files are."""
+    overall = result.metrics["overall"]
+    horizons = [f"{horizon_s:g}" for horizon_s in result.metrics["run"]["horizons_s"]]
+    table = Table(title="ADE (m) by horizon")
+    table.add_column("method")
+    for horizon in horizons:
+        table.add_column(f"{horizon} s", justify="right")
+    for name, scores in overall["methods"].items():
+        means = [scores["ade_m"][horizon]["mean"] for horizon in horizons]
+        table.add_row(name, *("-" if mean is None else f"{mean:.2f}" for mean in means))
+    console.print(table)
+    total = overall["latency_s"]["total"]
+    lines = [
+        f"{overall['num_plans']} plans, {overall['validity_rate']:.0%} valid; scored on {overall['scored_on']}",
+        f"plan time p50 {total['p50']:.3f} s, p99 {total['p99']:.3f} s",
+        *(f"note: {note}" for note in result.metrics["notes"]),
+        f"report: {result.report_path}",
+        f"metrics: {result.metrics_path}",
+        *(f"plans: {path}" for path in result.plans_paths),
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
