@@ -28,8 +28,9 @@ $(STAMP): setup.cfg requirements/constraints.txt requirements/ros-$(ROS).txt
 	@command -v c++ > /dev/null || { echo "A C++ compiler is needed to build the messages: apt install g++ make"; exit 1; }
 	@echo "Installing ROS 2 $(ROS), PyTorch and tools into $(VENV); this takes a minute or two"
 	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is needed: apt install python3-venv"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt \
-		--requirement requirements/ros-$(ROS).txt --editable '.[dev]' $(if $(TRANSFORMERS),transformers==$(TRANSFORMERS))
+	@$(BIN)/python -m pip install --disable-pip-version-check --constraint requirements/constraints.txt \
+		--requirement requirements/ros-$(ROS).txt --editable '.[dev]' $(if $(TRANSFORMERS),transformers==$(TRANSFORMERS)) \
+		> $(VENV)/install.log 2>&1 || { tail -n 40 $(VENV)/install.log; exit 1; }
 	@rm -f $(VENV)/.installed-* && touch $@
 
 build: $(STAMP)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen3VLConfig
+from transformers.utils import logging
 
 from reasoning_vla_ros.models.backends import get_backend
 from reasoning_vla_ros.models.config import ReasoningVLAConfig
@@ -63,7 +64,11 @@ def build_small_model(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = ReasoningVLA(config, print_param_count=False).eval()
-    model.save_pretrained(folder)
+    logging.disable_progress_bar()  # a bar for one file of a few megabytes
+    try:
+        model.save_pretrained(folder)
+    finally:
+        logging.enable_progress_bar()
     return model
 
 
