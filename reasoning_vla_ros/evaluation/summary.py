@@ -13,7 +13,7 @@ from reasoning_vla_ros.evaluation.metrics.latency import latency, percentiles
 from reasoning_vla_ros.evaluation.metrics.manoeuvre import Manoeuvre
 from reasoning_vla_ros.evaluation.metrics.plan_deviation import plan_deviation
 from reasoning_vla_ros.evaluation.metrics.rates import reduced_rate, validity_rate
-from reasoning_vla_ros.evaluation.scoring import CURVE_S, PLANNER, ScoredPlan, ScoringSettings
+from reasoning_vla_ros.evaluation.scoring import CURVE_S, PLANNER, UNCHECKED, ScoredPlan, ScoringSettings
 
 COMFORT_FIELDS = ("acceleration_mps2", "jerk_mps3", "lateral_acceleration_mps2")
 
@@ -35,7 +35,7 @@ def summarise(plans: Sequence[ScoredPlan], settings: ScoringSettings) -> dict[st
         "reduced_rate": number(reduced_rate(statuses)),
         "scored_on": scored_on,
         "methods": _methods(compared, settings),
-        "methods_at_all_instants": _methods([each for each in plans], settings, skip=(PLANNER,)),
+        "methods_at_all_instants": _methods(plans, settings, skip=(PLANNER,)),
         "manoeuvres": {
             kind.value: {"count": len(members), "methods": _methods(members, settings)}
             for kind, members in by_manoeuvre.items()
@@ -61,8 +61,16 @@ def number(value: float) -> float | None:
 
 
 def method_names(plans: Sequence[ScoredPlan]) -> list[str]:
-    """Methods in the order of their first appearance, the planner first."""
-    return sorted(dict.fromkeys(name for each in plans for name in each.scores), key=lambda name: name != PLANNER)
+    """Methods in the order of their first appearance, the planner first; without UNCHECKED where it equals PLANNER."""
+    names = dict.fromkeys(name for each in plans for name in each.scores)
+    if UNCHECKED in names and all(_is_as_selected(each) for each in plans):
+        del names[UNCHECKED]
+    return sorted(names, key=lambda name: name != PLANNER)
+
+
+def _is_as_selected(scored: ScoredPlan) -> bool:
+    pair = [scored.trajectories.get(name) for name in (PLANNER, UNCHECKED)]
+    return pair[0] is not None and pair[1] is not None and np.array_equal(pair[0], pair[1])
 
 
 def _methods(plans: Sequence[ScoredPlan], settings: ScoringSettings, skip: tuple[str, ...] = ()) -> dict[str, Any]:

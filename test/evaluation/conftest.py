@@ -75,7 +75,7 @@ def drive(tmp_path_factory) -> Path:
     return write_drive(tmp_path_factory.mktemp("bags") / "drive.mcap", seconds=40, image_seconds=4.05)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stub_planner() -> type[StubPlanner]:
     return StubPlanner
 

@@ -73,6 +73,7 @@ def render(
         colours=METHOD_COLOURS,
         planner=PLANNER,
         headline=[_table(methods, *each, horizons) for each in HORIZON_TABLES[:2]],
+        everywhere=_everywhere(overall, horizons),
         details=[_table(methods, *each, horizons) for each in HORIZON_TABLES[2:]],
         best_of=[_table(methods, metric, title, 1.0, horizons) for metric, title in BEST_OF_TABLES],
         manoeuvres=_manoeuvres(overall["manoeuvres"], horizons),
@@ -104,6 +105,13 @@ def _table(methods: dict[str, Any], metric: str, title: str, factor: float, hori
         ]
     counts = [max((row["counts"][column] for row in rows), default=0) for column in range(len(horizons))]
     return {"title": title, "rows": rows, "counts": counts}
+
+
+def _everywhere(overall: dict[str, Any], horizons: list[str]) -> dict[str, Any] | None:
+    """ADE at every instant, where the planner left some out."""
+    if overall["validity_rate"] == 1.0 or not overall["methods_at_all_instants"]:
+        return None
+    return _table(overall["methods_at_all_instants"], "ade_m", "ADE at all instants (m)", 1.0, horizons)
 
 
 def _manoeuvres(manoeuvres: dict[str, Any], horizons: list[str]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ MAX_IMAGE_WIDTH = 1280
 IMAGE_IN = 8.2
 ABOVE_IN = 3.1
 TEXT_IN = 1.75
+MAX_STRETCH = 3.0
 BASELINE_SHOWN = "constant velocity"
 
 
@@ -151,9 +152,10 @@ def _draw_from_above(axes: Axes, shown: Shown, aspect: float) -> None:
     """The scene from above, forward up, left to the left."""
     plan, future, history = shown.scored.plan, shown.scored.future, shown.scored.history
     truth = np.concatenate([np.zeros((1, 3)), future.xyz[future.valid]])
-    for k in range(len(plan.xyz)):
-        if k != plan.shown:
-            axes.plot(*_seen_from_above(plan.xyz[k]), color=CANDIDATE_COLOUR, linewidth=1.0, zorder=2)
+    others = [k for k in range(len(plan.xyz)) if k != plan.shown]
+    for k in others:
+        label = "other candidates" if k == others[0] else None
+        axes.plot(*_seen_from_above(plan.xyz[k]), color=CANDIDATE_COLOUR, linewidth=1.0, zorder=2, label=label)
     baseline = shown.scored.trajectories.get(BASELINE_SHOWN)
     if baseline is not None:
         axes.plot(
@@ -197,15 +199,20 @@ def _frame(axes: Axes, drawn: list[NDArray[np.floating]], aspect: float) -> None
             low = np.minimum(low, np.maximum(finite.min(axis=0), low - span / 2))
             high = np.maximum(high, np.minimum(finite.max(axis=0), high + span / 2))
     centre, size = (low + high) / 2, (high - low) * 1.12
-    ahead_m = max(float(size[0]), float(size[1]) / aspect, 20.0, 8.0 / aspect)
+    ahead_m = max(float(size[0]), float(size[1]) / aspect, 20.0)
+    # On a straight road true proportions would show one line; sideways the scale may be up to MAX_STRETCH times larger.
+    aside_m = max(ahead_m * aspect / MAX_STRETCH, float(size[1]) * 1.3, 8.0)
+    stretch = max(ahead_m * aspect / aside_m, 1.0)
+    aside_m = ahead_m * aspect / stretch
     axes.set_ylim(centre[0] - ahead_m / 2, centre[0] + ahead_m / 2)
-    axes.set_xlim(centre[1] + ahead_m * aspect / 2, centre[1] - ahead_m * aspect / 2)
+    axes.set_xlim(centre[1] + aside_m / 2, centre[1] - aside_m / 2)
     axes.set_facecolor("#f3f4f6")
     axes.grid(color="white", linewidth=1.0)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
     axes.tick_params(labelsize=7, colors=INK, length=0)
-    axes.set_xlabel("left (m)", fontsize=8, color=INK, labelpad=1)
+    wider = f", {stretch:.1f} times the scale ahead" if stretch > 1.05 else ""
+    axes.set_xlabel(f"left (m){wider}", fontsize=8, color=INK, labelpad=1)
     axes.set_ylabel("ahead (m)", fontsize=8, color=INK, labelpad=1)
 
 
