@@ -17,6 +17,7 @@ from reasoning_vla_ros.ros.bag_publisher import BagPublisher
 
 # /clock goes on at this step between messages.
 CLOCK_STEP_S = 0.01
+FLUSH_S = 2.0
 
 
 def play(publisher: BagPublisher, rate: float, is_wanted: Callable[[], bool]) -> int:
@@ -71,6 +72,8 @@ def _run(node: Node, options: argparse.Namespace) -> int:
             time.sleep(options.settle)  # the others of the same node match within moments
         while rclpy.ok():
             count = play(publisher, options.rate, rclpy.ok)
+            if rclpy.ok():
+                publisher.flush(FLUSH_S)
             log.info(f"played {count} messages of {options.bag}")
             if not options.loop:
                 break

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
@@ -87,6 +88,11 @@ class BagPublisher:
         """Sets /clock; nothing where it is not asked for."""
         if self._clock is not None:
             self._clock.publish(Clock(clock=ns_to_stamp(time_ns, message_types.Time)))
+
+    def flush(self, timeout_s: float) -> None:
+        """Waits until reliable subscribers have everything; ending before that would lose the last messages."""
+        for publisher in self._publishers.values():
+            publisher.wait_for_all_acked(Duration(seconds=timeout_s))
 
 
 def _qos(topic: str) -> QoSProfile:

@@ -13,8 +13,6 @@ from typing import Any
 
 import yaml
 
-import reasoning_vla_ros
-
 STOP_S = 30.0
 PROFILE = Path("config/fastdds_profile.xml")
 
@@ -83,7 +81,7 @@ class PlannerProcess:
 
 def fastdds_profile() -> Path | None:
     """The profile for large images, in a checkout or an installed share folder; None where it is not found."""
-    package = Path(reasoning_vla_ros.__path__[0]).resolve()
+    package = Path(__file__).resolve().parents[1]
     candidates = [
         package.parent / PROFILE,
         *(parent / "share/reasoning_vla_ros" / PROFILE for parent in package.parents),
