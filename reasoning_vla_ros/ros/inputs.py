@@ -19,8 +19,8 @@ from reasoning_vla_ros.planning.observation import Observation
 from reasoning_vla_ros.planning.observation_builder import ObservationBuilder, ObservationConfig
 from reasoning_vla_ros.ros.diagnostics import InputHealth, Status
 
-# An input that lies this far behind the newest one has stopped; less may be on its way.
-MAX_LAG_S = 0.5
+# An input that lies this far behind the newest one, or two of its steps, has stopped; less may be on its way.
+LEAST_MAX_LAG_S = 0.5
 
 
 class InputLagError(ObservationError):
@@ -73,6 +73,7 @@ class Inputs:
         self.restarts = 0  # how often time or the frame started anew
         self.cameras = {name: InputHealth(f"camera {name}") for _, name in config.cameras}
         self.odometry = InputHealth("odometry")
+        self.max_lag_s = max(LEAST_MAX_LAG_S, 2 * config.frame_dt_s, 2 * config.history_dt_s)
         self._attempted_ns: int | None = None
         self._overtaken = 0
 
@@ -168,8 +169,10 @@ class Inputs:
     def report(self) -> list[Status]:
         """One status a camera and one for the odometry, since the last report."""
         lags = self._lags_s()
-        statuses = [health.report(_lag_problem(health.name, lags.get(health.name))) for health in self.cameras.values()]
-        return [*statuses, self.odometry.report(_lag_problem("odometry", lags.get("odometry")))]
+        statuses = [
+            health.report(self._lag_problem(health.name, lags.get(health.name))) for health in self.cameras.values()
+        ]
+        return [*statuses, self.odometry.report(self._lag_problem("odometry", lags.get("odometry")))]
 
     def _restart(self, health: InputHealth, problem: str) -> str:
         health.note(problem)
@@ -192,20 +195,19 @@ class Inputs:
 
     def _require_all_going(self) -> None:
         for name, lag_s in self._lags_s().items():
-            if problem := _lag_problem(name, lag_s):
+            if problem := self._lag_problem(name, lag_s):
                 raise InputLagError(problem)
+
+    def _lag_problem(self, name: str, lag_s: float | None) -> str:
+        if lag_s is None or lag_s <= self.max_lag_s:
+            return ""
+        return f"{name} lies {lag_s:.3f} s behind the newest input; at most {self.max_lag_s:.3f} s are allowed"
 
     def _between(self, t0_ns: int) -> int:
         if self._attempted_ns is None:
             return 0
         stamps_ns = next(iter(self.builder.frames.values())).stamps_ns
         return sum(self._attempted_ns < stamp_ns < t0_ns for stamp_ns in stamps_ns)
-
-
-def _lag_problem(name: str, lag_s: float | None) -> str:
-    if lag_s is None or lag_s <= MAX_LAG_S:
-        return ""
-    return f"{name} lies {lag_s:.3f} s behind the newest input; at most {MAX_LAG_S:.3f} s are allowed"
 
 
 def _require_age(now_ns: int, t0_ns: int, max_age_s: float) -> None:

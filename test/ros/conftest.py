@@ -22,6 +22,7 @@ ROS_ABSENT = "ROS 2 or the built package is absent; run `make setup` and `. scri
 T0_NS = 1_700_000_000_000_000_000
 STEP_NS = 100_000_000
 WIDTH, HEIGHT = 32, 24
+SPEED_MPS = 10.0
 
 
 @pytest.fixture(scope="session")
@@ -158,7 +159,6 @@ class Rig:
         self.publishers["odometry"] = self.tester.create_publisher(odometry, f"{prefix}/input/odometry", SENSOR_QOS)
         instruction = f"{prefix}/input/instruction"
         self.publishers["instruction"] = self.tester.create_publisher(message_types.String, instruction, LATCHED_QOS)
-        self.speed_mps = 10.0
         self.next_ns = T0_NS
 
     def _hear(self, name: str, message_class: Any, topic: str, qos: Any) -> None:
@@ -240,7 +240,7 @@ class Rig:
     def odometry(self, stamp_ns: int, x: float | None = None, **orientation: float) -> Any:
         msg = self.types.Odometry(header=self.header(stamp_ns, "odom"), child_frame_id="base_link")
         pose = msg.pose.pose
-        pose.position.x = self.speed_mps * (stamp_ns - T0_NS) * 1e-9 if x is None else x
+        pose.position.x = SPEED_MPS * (stamp_ns - T0_NS) * 1e-9 if x is None else x
         pose.position.y = 5.0
         pose.orientation.w = 1.0
         for name, value in orientation.items():
