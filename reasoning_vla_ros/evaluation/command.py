@@ -11,6 +11,7 @@ from rich.table import Table
 
 from reasoning_vla_ros.evaluation.cameras import parse_camera
 from reasoning_vla_ros.evaluation.outcome import EvaluationResult
+from reasoning_vla_ros.evaluation.recording import Recording
 from reasoning_vla_ros.evaluation.run import evaluate
 from reasoning_vla_ros.planning.settings import PlannerSettings
 
@@ -44,6 +45,8 @@ def evaluate_command(
     from reasoning_vla_ros.planning.planner import Planner
 
     topics = [parse_camera(text) for text in cameras or ()]
+    for bag in bags:  # what a bag lacks is told before minutes go into loading a model
+        Recording(bag, cameras=topics, odometry_topic=odometry)
     with console.status("Loading the model"):
         planner = Planner.from_pretrained(
             model, tokenizer=tokenizer, vlm=vlm, device=device, dtype=dtype, settings=settings
