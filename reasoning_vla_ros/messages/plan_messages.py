@@ -33,7 +33,6 @@ def plan_to_msg(
     publish_stamp_ns: int = 0,
     camera_names: Sequence[str] = (),
     camera_stamps_ns: Sequence[int] = (),
-    v0_mps: float | None = None,
 ) -> Any:
     """The plan as a reasoning_vla_ros/Plan message.
 
@@ -46,13 +45,12 @@ def plan_to_msg(
         types: namespace of message classes.
         publish_stamp_ns: node clock at publication, nanoseconds.
         camera_names, camera_stamps_ns: names and newest stamps of the cameras, ascending camera ids.
-        v0_mps: speed at t0, for the acceleration at the first waypoints; taken from the waypoints when None.
     """
     header = _header(plan.t0_ns, frame_id, types)
     shown = plan.shown
     return types.Plan(
         header=header,
-        candidates=[_trajectory_to_msg(plan, k, ego_pose, header, types, v0_mps) for k in range(len(plan.xyz))],
+        candidates=[_trajectory_to_msg(plan, k, ego_pose, header, types) for k in range(len(plan.xyz))],
         selected=int(plan.selected),
         trace=reasoning_to_msg(
             plan.t0_ns,
@@ -170,10 +168,10 @@ def _at(values: Sequence[Any], index: int, default: Any) -> Any:
     return values[index] if index < len(values) else default
 
 
-def _trajectory_to_msg(plan: Plan, k: int, ego_pose: PoseArrays, header: Any, types: Any, v0_mps: float | None) -> Any:
+def _trajectory_to_msg(plan: Plan, k: int, ego_pose: PoseArrays, header: Any, types: Any) -> Any:
     points = []
     if np.isfinite(plan.xyz[k]).all() and np.isfinite(plan.rot[k]).all() and plan.xyz.shape[1]:
-        points = _points(plan, k, ego_pose, types, v0_mps)
+        points = _points(plan, k, ego_pose, types)
     return types.PlannedTrajectory(
         header=header,
         score=float(plan.score[k]),
@@ -183,9 +181,9 @@ def _trajectory_to_msg(plan: Plan, k: int, ego_pose: PoseArrays, header: Any, ty
     )
 
 
-def _points(plan: Plan, k: int, ego_pose: PoseArrays, types: Any, v0_mps: float | None) -> list[Any]:
+def _points(plan: Plan, k: int, ego_pose: PoseArrays, types: Any) -> list[Any]:
     xyz_in_ego, rot_in_ego = plan.xyz[k].astype(np.float64), plan.rot[k].astype(np.float64)
-    motion = path_kinematics(xyz_in_ego, rot_in_ego, plan.dt_s, v0_mps)
+    motion = path_kinematics(xyz_in_ego, rot_in_ego, plan.dt_s, plan.v0_mps)
     ego_xyz, ego_rot = np.asarray(ego_pose[0], np.float64), np.asarray(ego_pose[1], np.float64)
     xyz, rot = from_ego_frame(xyz_in_ego, rot_in_ego, ego_xyz, ego_rot)
     columns = (xyz, matrix_to_quaternion(rot), plan.speed_mps[k], motion.acceleration, motion.heading_rate)

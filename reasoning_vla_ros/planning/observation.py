@@ -76,3 +76,10 @@ class Observation:
         if not self.dt_s > 0:
             raise ValueError(f"dt_s must be positive, got {self.dt_s}")
         object.__setattr__(self, "camera_names", tuple(camera.name for camera in self.cameras))
+
+    @property
+    def speed_mps(self) -> float | None:
+        """Speed at t0 along the vehicle's x axis, from the last two poses; None with a single pose."""
+        if len(self.history_xyz) < 2:
+            return None
+        return float(-self.history_xyz[-2, 0] / self.dt_s)

@@ -38,6 +38,7 @@ class Plan:
         rot: float32 [K, T, 3, 3].
         speed_mps: float32 [K, T], along the vehicle's x axis, negative in reverse.
         dt_s: step between waypoints, seconds.
+        v0_mps: speed at t0 that the plan rests on; None where it is not known.
         score: float32 [K], mean log-probability of the trajectory tokens.
         valid: bool [K].
         invalid_reasons: K strings, empty where valid; each names the check, the value it had and the one it needed.
@@ -63,6 +64,7 @@ class Plan:
     reasoning: tuple[str, ...]
     meta_actions: tuple[str, ...]
     reasoning_complete: tuple[bool, ...]
+    v0_mps: float | None = None
     num_prompt_tokens: int = 0
     num_reasoning_tokens: tuple[int, ...] = ()
     num_trajectory_tokens: int = 0

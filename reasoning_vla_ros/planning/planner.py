@@ -147,10 +147,12 @@ class Planner:
     def _text(self, token_ids: list[int]) -> str:
         """The chain of thought, still being written or not."""
         raw = self.model.tokenizer.decode(token_ids, skip_special_tokens=False)
-        return extract_between(raw, "cot") or self.model.tokenizer.decode(token_ids, skip_special_tokens=True).strip()
+        text = extract_between(raw, "cot") or self.model.tokenizer.decode(token_ids, skip_special_tokens=True).strip()
+        return without_control_characters(text)
 
     def _meta_action(self, token_ids: list[int]) -> str:
-        return extract_between(self.model.tokenizer.decode(token_ids, skip_special_tokens=False), "meta_action")
+        raw = self.model.tokenizer.decode(token_ids, skip_special_tokens=False)
+        return without_control_characters(extract_between(raw, "meta_action"))
 
     def _plan(
         self,
@@ -165,7 +167,7 @@ class Planner:
         was_cut: list[bool],
         deadline_s: float | None,
     ) -> Plan:
-        v0_mps, dt_s = estimate_speed(observation), self.dt_s(observation)
+        v0_mps, dt_s = observation.speed_mps, self.dt_s(observation)
         motion = path_kinematics(candidates.xyz.astype(np.float64), candidates.rot.astype(np.float64), dt_s, v0_mps)
         reasons = list(candidates.invalid_reasons)
         for k, reason_so_far in enumerate(reasons):
@@ -202,6 +204,7 @@ class Planner:
             reasoning=tuple(self._text(row) for row in reasoning.rows),
             meta_actions=tuple(self._meta_action(row) for row in reasoning.rows),
             reasoning_complete=tuple(reasoning.complete),
+            v0_mps=v0_mps,
             num_prompt_tokens=inputs["input_ids"].shape[1],
             num_reasoning_tokens=tuple(len(row) for row in reasoning.rows),
             num_trajectory_tokens=tokens.shape[1],
@@ -211,8 +214,7 @@ class Planner:
         )
 
 
-def estimate_speed(observation: Observation) -> float:
-    """Speed at t0 along the vehicle's x axis, m/s, from the last two poses; 0 with a single pose."""
-    if len(observation.history_xyz) < 2:
-        return 0.0
-    return float(-observation.history_xyz[-2, 0] / observation.dt_s)
+def without_control_characters(text: str) -> str:
+    """The text with control characters but line breaks and tabs replaced: a ROS string ends at the first NUL, and
+    terminals obey the others."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -60,6 +60,7 @@ def fallback_plan(held: HeldPlan | None, motion: EgoMotion, reason: str, default
         rot=all_rot,
         speed_mps=np.concatenate([speed[start:], stop_speed])[None].astype(np.float32),
         dt_s=dt_s,
+        v0_mps=motion.speed_mps,
         score=np.zeros(1, np.float32),
         valid=np.ones(1, np.bool_),
         invalid_reasons=("",),

@@ -44,14 +44,6 @@ class PlanRequest:
     ego_rot_in_odom: NDArray[np.float64]
     odom_frame: str
 
-    @property
-    def v0_mps(self) -> float | None:
-        """Speed at t0 along the vehicle's x axis; None where the history has a single pose."""
-        history_xyz = self.observation.history_xyz
-        if len(history_xyz) < 2:
-            return None
-        return float(-history_xyz[-2, 0] / self.observation.dt_s)
-
 
 @dataclass(frozen=True)
 class EgoMotion:

@@ -63,7 +63,6 @@ class Outputs:
             publish_stamp_ns=now_ns,
             camera_names=[camera.name for camera in cameras],
             camera_stamps_ns=[camera.stamps_ns[-1] for camera in cameras],
-            v0_mps=request.v0_mps,
         )
         self._plan.publish(msg)
         if msg.selected >= 0 and msg.candidates[msg.selected].valid:
@@ -72,9 +71,9 @@ class Outputs:
         if self._markers.get_subscription_count():
             self._markers.publish(plan_markers(msg, np.asarray(pose[0], np.float64)))
 
-    def publish_fallback(self, plan: Plan, pose_in_odom: PoseArrays, odom_frame: str, v0_mps: float) -> None:
+    def publish_fallback(self, plan: Plan, pose_in_odom: PoseArrays, odom_frame: str) -> None:
         """Publishes a fallback on trajectory and path alone; its invalid_reason says what it stands in for."""
-        msg = plan_to_msg(plan, *self._placement(pose_in_odom, odom_frame), message_types, v0_mps=v0_mps)
+        msg = plan_to_msg(plan, *self._placement(pose_in_odom, odom_frame), message_types)
         trajectory = msg.candidates[0]
         trajectory.invalid_reason = plan.reduced
         self._publish_trajectory(trajectory)

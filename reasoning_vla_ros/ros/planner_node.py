@@ -323,7 +323,7 @@ class PlannerNode(LifecycleNode):
         self._fallback_ns = motion.stamp_ns
         plan = fallback_plan(self._held, motion, reason, self.parameters.history_dt_s)
         pose_in_odom = motion.xyz_in_odom, motion.rot_in_odom
-        self._outputs.publish_fallback(plan, pose_in_odom, self._inputs.odom_frame, motion.speed_mps)
+        self._outputs.publish_fallback(plan, pose_in_odom, self._inputs.odom_frame)
         self._health.fallbacks += 1
 
     # Diagnostics ----------------------------------------------------------------------------------------------------

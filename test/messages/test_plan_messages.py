@@ -99,11 +99,11 @@ def test_points_lie_in_the_output_frame() -> None:
 
 def test_speed_at_t0_gives_the_first_acceleration() -> None:
     plan = make_plan()
-    braking = plan_to_msg(plan, EGO_POSE, "odom", types, v0_mps=12.0).candidates[0].points
+    braking = plan_to_msg(dataclasses.replace(plan, v0_mps=12.0), EGO_POSE, "odom", types).candidates[0].points
     assert braking[0].acceleration_mps2 < -5
-    assert plan_to_msg(plan, EGO_POSE, "odom", types, v0_mps=10.0).candidates[0].points[0].acceleration_mps2 == (
-        pytest.approx(0.0, abs=1e-2)
-    )
+    assert plan_to_msg(dataclasses.replace(plan, v0_mps=10.0), EGO_POSE, "odom", types).candidates[0].points[
+        0
+    ].acceleration_mps2 == (pytest.approx(0.0, abs=1e-2))
 
 
 def test_candidate_that_is_not_finite_has_no_points_and_comes_back_as_nan() -> None:

@@ -19,6 +19,7 @@ from reasoning_vla_ros.planning import (
     PlanStatus,
     plan_seed,
 )
+from reasoning_vla_ros.planning.planner import without_control_characters
 
 SETTINGS = PlannerSettings(max_reasoning_tokens=6, temperature=1.0)
 
@@ -112,6 +113,14 @@ def test_text_never_holds_trajectory_tokens(planner: Planner) -> None:
     plan = wild.plan(observation(), num_samples=4, seed=3)
     assert not any("<i" in text or TRAJ_TOKENS["future_start"] in text for text in plan.reasoning)
     assert plan.xyz.shape[1] == 64
+
+
+def test_text_holds_no_control_characters(planner: Planner) -> None:
+    assert without_control_characters("a\x00b\x1b[31m\n\tç") == "a\ufffdb\ufffd[31m\n\tç"
+    wild = Planner(planner.model, dataclasses.replace(SETTINGS, temperature=50.0, top_p=1.0, max_reasoning_tokens=60))
+    text = "".join(wild.plan(observation(), num_samples=4, seed=3).reasoning)
+    assert text
+    assert not any(ord(char) < 32 and char not in "\n\t" for char in text)
 
 
 def test_no_reasoning_at_all(planner: Planner) -> None:

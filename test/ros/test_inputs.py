@@ -58,7 +58,7 @@ def test_each_instant_is_planned_once_and_the_newest_first() -> None:
     assert request.observation.t0_ns == t0_ns
     assert request.observation.instruction == "Turn left"
     assert request.odom_frame == "odom"
-    assert request.v0_mps == pytest.approx(10.0, abs=1e-4)
+    assert request.observation.speed_mps == pytest.approx(10.0, abs=1e-4)
     np.testing.assert_allclose(request.ego_xyz_in_odom, [5.0, 0.0, 0.0], atol=1e-9)
     assert ask(inputs) is None
     fill(inputs, 6, 9)
