@@ -44,7 +44,7 @@ def parameter(
 class PlannerParameters:
     """Values of all parameters, checked one by one. Lists are tuples."""
 
-    model_path: str = parameter("", "Folder of the model, or its hub id; empty takes the model in the box.")
+    model_path: str = parameter("", "Folder of the model, or its hub id.")
     tokenizer: str = parameter(
         "", "Trajectory tokenizer in place of the model's own, such as unicycle+uniform or package.module:Class."
     )
