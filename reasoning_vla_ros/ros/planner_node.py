@@ -375,6 +375,10 @@ def main(args: list[str] | None = None) -> int:
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    # SIGTERM in the middle of a transition or a callback invalidates what it publishes with; that is no error.
+    except Exception:
+        if rclpy.ok():
+            raise
     finally:
         executor.shutdown()
         node.close()
