@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -24,6 +23,7 @@ from reasoning_vla_ros.bags.storage import RawMessage
 from reasoning_vla_ros.messages.stamps import NS_PER_S, stamp_to_ns
 from reasoning_vla_ros.ros.bag_publisher import BagPublisher
 from reasoning_vla_ros.ros.domains import own_domain_id
+from reasoning_vla_ros.ros.expectation import Expectation, header_stamp_ns
 from reasoning_vla_ros.ros.parameters import PlannerParameters, parameters_from
 from reasoning_vla_ros.ros.planner_process import PlannerProcess, fastdds_profile
 from reasoning_vla_ros.ros.qos import OUTPUT_QOS
@@ -217,7 +217,7 @@ class _Stage:
         max_plans: float,
     ) -> Iterator[int]:
         """Plays the bag; yields at each frame of the first camera."""
-        expectation = _Expectation(settings)
+        expectation = Expectation(settings)
         start_s, start_ns = time.monotonic(), self.bag_ns
         for raw in self.publisher.messages():
             if self.num_plans >= max_plans or (self.num_frames == self._all_frames and expectation.is_covered()):
@@ -239,7 +239,7 @@ class _Stage:
             self._await_plan(expectation, process, plan_timeout_s)
         self._spin_until(time.monotonic() + LAST_OUTPUTS_S)
 
-    def _await_plan(self, expectation: _Expectation, process: PlannerProcess, timeout_s: float) -> float:
+    def _await_plan(self, expectation: Expectation, process: PlannerProcess, timeout_s: float) -> float:
         """Waits for the plan of the last frame, unless none is due or the node reports that none comes; seconds."""
         due_ns = expectation.due_ns()
         begin_s = time.monotonic()
@@ -286,52 +286,6 @@ class _Stage:
                 self._planner = status
                 in_flight = any(value.key == "in_flight" and value.value == "true" for value in status.values)
                 self._idle_reports = 0 if in_flight else self._idle_reports + 1
-
-
-class _Expectation:
-    """Which frame the node should plan at, given what was played."""
-
-    def __init__(self, settings: PlannerParameters) -> None:
-        self._history_ns = round((settings.num_history - 1) * settings.history_dt_s * NS_PER_S)
-        frames_s = (settings.num_frames - 1) * settings.frame_dt_s - settings.frame_tolerance_s
-        self._frames_ns = round(max(frames_s, 0.0) * NS_PER_S)
-        self._period_ns = round(0.9 / settings.max_rate_hz * NS_PER_S) if settings.max_rate_hz else 0
-        self._first_frame_ns: int | None = None
-        self._frame_ns = 0
-        self._first_pose_ns: int | None = None
-        self._pose_ns = 0
-        self._planned_ns: int | None = None
-
-    def frame(self, stamp_ns: int) -> None:
-        self._first_frame_ns = stamp_ns if self._first_frame_ns is None else self._first_frame_ns
-        self._frame_ns = stamp_ns
-
-    def pose(self, stamp_ns: int) -> None:
-        self._first_pose_ns = stamp_ns if self._first_pose_ns is None else self._first_pose_ns
-        self._pose_ns = stamp_ns
-
-    def planned(self, t0_ns: int) -> None:
-        self._planned_ns = t0_ns
-
-    def is_covered(self) -> bool:
-        """Whether the poses have reached the last frame, so that the node can plan at it."""
-        return self._pose_ns >= self._frame_ns
-
-    def due_ns(self) -> int | None:
-        """Stamp of the frame that a plan is due for; None when none is."""
-        if self._first_frame_ns is None or self._first_pose_ns is None or not self.is_covered():
-            return None
-        has_history = self._frame_ns - self._first_pose_ns >= self._history_ns
-        has_frames = self._frame_ns - self._first_frame_ns >= self._frames_ns
-        is_time = self._planned_ns is None or self._frame_ns - self._planned_ns >= self._period_ns
-        return self._frame_ns if has_history and has_frames and is_time else None
-
-
-def header_stamp_ns(raw: RawMessage) -> int:
-    """Header stamp of a serialised message that begins with one: 4 bytes of CDR encapsulation, sec, nanosec."""
-    data = bytes(raw.data[:12])
-    sec, nanosec = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
-    return int(sec) * NS_PER_S + int(nanosec)
 
 
 def _progress(console: Console | None, total: int) -> Progress:

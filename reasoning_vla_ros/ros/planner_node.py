@@ -11,11 +11,10 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
@@ -29,6 +28,7 @@ from reasoning_vla_ros.ros import message_types
 from reasoning_vla_ros.ros.diagnostics import Level, PlannerHealth
 from reasoning_vla_ros.ros.fallback import HeldPlan, fallback_plan
 from reasoning_vla_ros.ros.inputs import Inputs, PlanRequest
+from reasoning_vla_ros.ros.late_plans import without_past_plans
 from reasoning_vla_ros.ros.log_throttle import LogThrottle
 from reasoning_vla_ros.ros.model_loading import PlannerFactory, PlannerLike, load_planner
 from reasoning_vla_ros.ros.outputs import Outputs, diagnostics_to_msg
@@ -345,19 +345,6 @@ class PlannerNode(LifecycleNode):
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
-
-
-def without_past_plans(plan: Plan, now_ns: int) -> Plan:
-    """The plan, or, where all its waypoints lie in the past already, the plan with every candidate invalid."""
-    end_ns = int(plan.stamps_ns()[-1]) if plan.xyz.shape[1] else plan.t0_ns
-    if now_ns <= end_ns:
-        return plan
-    late = (
-        f"ready {(now_ns - plan.t0_ns) * 1e-9:.3f} s after t0, its waypoints end {(end_ns - plan.t0_ns) * 1e-9:.3f} s "
-        "after t0"
-    )
-    reasons = tuple(reason or late for reason in plan.invalid_reasons)
-    return replace(plan, valid=np.zeros_like(plan.valid), invalid_reasons=reasons, selected=-1)
 
 
 def _describe(error: Exception | None) -> str:
