@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import snapshot_download
 from transformers import PretrainedConfig
 
 from reasoning_vla_ros.models.backends import get_backend
 from reasoning_vla_ros.models.vocabulary import TRAJ_TOKENS, extend_tokenizer, token_ids
 
-logger = logging.getLogger(__name__)
+MODEL_DTYPES = ("bfloat16", "float16", "float32")
+# Folder inside a saved model with the VLM's config, tokenizer and image settings: what loading needs beside weights.
+VLM_FOLDER = "vlm"
 
 
 class ReasoningVLAConfig(PretrainedConfig):
@@ -33,8 +35,8 @@ class ReasoningVLAConfig(PretrainedConfig):
 
     Attributes:
         vocab_size, traj_token_start_idx, traj_token_ids: size of the extended tokenizer, id of `<i0>` and ids of the
-            trajectory markers by name. They come from the checkpoint's config or from the tokenizer; None until
-            `resolve_vocabulary` where the tokenizer is not on disk. Building a config never asks the hub.
+            trajectory markers by name. They follow from the tokenizer where that is on disk, and are else those of the
+            checkpoint's config, or None until `resolve_vocabulary`. Building a config never asks the hub.
     """
 
     model_type = "alpamayo_reasoning_vla"
@@ -59,14 +61,16 @@ class ReasoningVLAConfig(PretrainedConfig):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.vlm_name_or_path = vlm_name_or_path
+        self.vlm_name_or_path = None if vlm_name_or_path is None else str(vlm_name_or_path)
         self.vlm_backend = vlm_backend.lower()
         self.traj_tokenizer_cfg = traj_tokenizer_cfg
         self.hist_traj_tokenizer_cfg = hist_traj_tokenizer_cfg
         self.traj_vocab_size = traj_vocab_size
         self.tokens_per_history_traj = tokens_per_history_traj
         self.tokens_per_future_traj = tokens_per_future_traj
-        self.model_dtype = model_dtype
+        self.model_dtype = str(model_dtype).removeprefix("torch.")
+        if self.model_dtype not in MODEL_DTYPES:
+            raise ValueError(f"model_dtype must be one of {MODEL_DTYPES}, got {self.model_dtype!r}")
         self.attn_implementation = attn_implementation
         self.min_pixels = min_pixels
         self.max_pixels = max_pixels
@@ -74,7 +78,7 @@ class ReasoningVLAConfig(PretrainedConfig):
         self.vocab_size = vocab_size
         self.traj_token_start_idx = traj_token_start_idx
         self.traj_token_ids = traj_token_ids
-        if vocab_size is None and vlm_name_or_path is not None and Path(vlm_name_or_path).is_dir():
+        if self.vlm_name_or_path is not None and Path(self.vlm_name_or_path).is_dir():
             self.resolve_vocabulary()
 
     @property
@@ -93,34 +97,19 @@ class ReasoningVLAConfig(PretrainedConfig):
             tokenizer.traj_token_start_idx = tokenizer.convert_tokens_to_ids("<i0>")
         return tokenizer
 
-    def resolve_vocabulary(self, tokenizer: Any = None) -> Any:
-        """Fills in or checks what follows from the extended tokenizer, and returns that tokenizer.
-
-        Raises:
-            ValueError: the checkpoint's values are not those of the tokenizer at `vlm_name_or_path`.
-        """
-        tokenizer = tokenizer or self.build_tokenizer()
-        found = {
-            "vocab_size": len(tokenizer),
-            "traj_token_start_idx": getattr(tokenizer, "traj_token_start_idx", None),
-            "traj_token_ids": tokenizer.traj_token_ids,
-        }
-        for name, value in found.items():
-            stated = getattr(self, name)
-            if stated is None:
-                setattr(self, name, value)
-            elif stated != value:
-                raise ValueError(
-                    f"the model's config has {name} {stated}, the tokenizer of {self.vlm_name_or_path!r} gives "
-                    f"{value}; the tokenizer must be the one that the model was built with"
-                )
+    def resolve_vocabulary(self) -> Any:
+        """Sets what follows from the extended tokenizer, and returns that tokenizer."""
+        tokenizer = self.build_tokenizer()
+        self.vocab_size = len(tokenizer)
+        self.traj_token_start_idx = getattr(tokenizer, "traj_token_start_idx", None)
+        self.traj_token_ids = tokenizer.traj_token_ids
         return tokenizer
 
     @classmethod
     def get_config_dict(
         cls, pretrained_model_name_or_path: Any, **kwargs: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """As in transformers; a `vlm_name_or_path` inside the checkpoint's folder becomes a full path."""
+        """As in transformers; a `vlm_name_or_path` inside the checkpoint becomes a full path."""
         config_dict, unused = super().get_config_dict(pretrained_model_name_or_path, **kwargs)
         return _with_full_vlm_path(config_dict, pretrained_model_name_or_path), unused
 
@@ -134,5 +123,10 @@ class ReasoningVLAConfig(PretrainedConfig):
 
 
 def _with_full_vlm_path(config_dict: dict[str, Any], checkpoint: Any) -> dict[str, Any]:
-    inside = Path(checkpoint) / str(config_dict.get("vlm_name_or_path"))
+    """The config with `vlm_name_or_path` as a path on disk, where it means a folder inside the checkpoint."""
+    named = config_dict.get("vlm_name_or_path")
+    inside = Path(checkpoint) / str(named)
+    if not inside.is_dir() and named == VLM_FOLDER and checkpoint and not Path(checkpoint).exists():
+        # A model of ours on a hub: its folder comes from the same repository.
+        inside = Path(snapshot_download(str(checkpoint), allow_patterns=f"{VLM_FOLDER}/*")) / VLM_FOLDER
     return {**config_dict, "vlm_name_or_path": str(inside)} if inside.is_dir() else config_dict

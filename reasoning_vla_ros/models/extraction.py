@@ -12,13 +12,10 @@ def extract_between(text: str, name: str) -> str:
     """Text between `<|name_start|>` and `<|name_end|>`, stripped; empty when it never ends.
 
     A missing start means that the text begins inside, as it does when the prompt ends with the start token. Of several
-    starts before the first end the last counts. The same as Alpamayo's for `cot`; other names need their start.
+    starts before the first end the last counts. The same as Alpamayo's.
     """
     before_end, end, _ = text.partition(SPECIAL_TOKENS[f"{name}_end"])
-    _, start, inside = before_end.rpartition(SPECIAL_TOKENS[f"{name}_start"])
-    if not end or (not start and name != "cot"):
-        return ""
-    return inside.strip()
+    return before_end.rpartition(SPECIAL_TOKENS[f"{name}_start"])[2].strip() if end else ""
 
 
 def extract_trajectory_tokens(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from reasoning_vla_ros.geometry.rotations import quaternion_to_matrix
@@ -47,6 +48,8 @@ class TrajectoryFusionMixin:
         history = _trajectories(traj_data, "history", len(input_ids))
         if history is None:
             return input_ids
+        if input_ids.ndim != 2:
+            raise ValueError(f"input_ids must be [B, n_token], got {list(input_ids.shape)}")
         self._require("hist_traj_tokenizer")
         xyz, rot = history
         tokens = _encode(self.hist_traj_tokenizer, xyz[:, :, :1], rot[:, :, :1], xyz, rot)
@@ -70,6 +73,11 @@ def _trajectories(traj_data: Mapping[str, Any] | None, which: str, rows: int) ->
     rot = traj_data.get(f"ego_{which}_rot") if traj_data is not None else None
     if xyz is None or rot is None:
         return None
+    for name, value in ((f"ego_{which}_xyz", xyz), (f"ego_{which}_rot", rot)):
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+        if not bool(torch.isfinite(value).all()):
+            raise ValueError(f"{name} must be finite, it holds NaN or infinity")
     if xyz.ndim != 4 or xyz.shape[-1] != 3 or xyz.shape[0] != rows:
         raise ValueError(f"ego_{which}_xyz must be [{rows}, n_traj, T, 3], got {list(xyz.shape)}")
     lead = tuple(xyz.shape[:-1])
@@ -88,12 +96,14 @@ def _encode(tokenizer: Any, hist_xyz: Tensor, hist_rot: Tensor, fut_xyz: Tensor,
         hist_rot = hist_rot.expand(-1, count, -1, -1, -1)
     if hist_xyz.shape[1] != count:
         raise ValueError(f"{hist_xyz.shape[1]} histories a row do not fit {count} futures; give one or {count}")
-    tokens = tokenizer.encode(
-        hist_xyz=hist_xyz.flatten(0, 1),
-        hist_rot=hist_rot.flatten(0, 1),
-        fut_xyz=fut_xyz.flatten(0, 1),
-        fut_rot=fut_rot.flatten(0, 1),
-    )
+    # In mixed-precision training the tokens are labels; in half precision they would be other ones.
+    with torch.autocast(fut_xyz.device.type, enabled=False):
+        tokens = tokenizer.encode(
+            hist_xyz=hist_xyz.flatten(0, 1),
+            hist_rot=hist_rot.flatten(0, 1),
+            fut_xyz=fut_xyz.flatten(0, 1),
+            fut_rot=fut_rot.flatten(0, 1),
+        )
     return tokens.reshape(rows, -1)
 
 

@@ -14,15 +14,12 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from reasoning_vla_ros.models.backends import get_backend
 from reasoning_vla_ros.models.backends.qwen3vl import is_local
-from reasoning_vla_ros.models.config import ReasoningVLAConfig
+from reasoning_vla_ros.models.config import VLM_FOLDER, ReasoningVLAConfig
 from reasoning_vla_ros.models.fusion import TrajectoryFusionMixin
 from reasoning_vla_ros.models.vocabulary import IGNORE_INDEX, SPECIAL_TOKENS, token_ids
 from reasoning_vla_ros.tokenizers import create_tokenizer
 
 logger = logging.getLogger(__name__)
-
-# Folder inside a saved model with the VLM's config, tokenizer and image settings: what loading needs beside weights.
-VLM_FOLDER = "vlm"
 
 
 class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
@@ -77,21 +74,23 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
             self.original_vocab_size = original_vocab_size
         else:
             vlm_config = self.backend.load_config(config.vlm_source)
-            self.original_vocab_size = vlm_config.text_config.vocab_size
+            saved = getattr(config, "original_vocab_size", None)
+            self.original_vocab_size = saved or vlm_config.text_config.vocab_size
             self.vlm = self.backend.build(
                 vlm_config, len(self.tokenizer), getattr(torch, config.model_dtype), usable_attention(config)
             )
         # from_pretrained builds models without memory, which the tokenizers, being no part of the weights, would stay.
         with torch.device("cpu"):
-            self._set_trajectory_tokenizers(config, modules.get("traj_tokenizer"))
+            self._set_trajectory_tokenizers(config, modules)
         self.post_init()
         if print_param_count:
             total = sum(parameter.numel() for parameter in self.parameters())
             trainable = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
             logger.info("%d parameters, %d trainable", total, trainable)
 
-    def _set_trajectory_tokenizers(self, config: ReasoningVLAConfig, traj_tokenizer: Any) -> None:
-        if traj_tokenizer is None and config.traj_tokenizer_cfg is not None:
+    def _set_trajectory_tokenizers(self, config: ReasoningVLAConfig, modules: dict[str, Any]) -> None:
+        traj_tokenizer = modules.get("traj_tokenizer")
+        if "traj_tokenizer" not in modules and config.traj_tokenizer_cfg is not None:
             traj_tokenizer = create_tokenizer(config.traj_tokenizer_cfg, allow_imports=False)
         self.traj_tokenizer = traj_tokenizer
         self.future_token_start_idx = self.hist_token_start_idx = config.traj_token_start_idx or 0
@@ -131,13 +130,14 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
 
         Args:
             pretrained_model_name_or_path: folder or hub id.
-            dtype: of every parameter, torch.dtype or its name; default is the config's `model_dtype`.
+            dtype: of every parameter, torch.dtype or its name; default, and "auto", is the config's `model_dtype`.
             attn_implementation: overrides the config's.
             kwargs: fields of the config (`vlm_name_or_path` for a checkpoint that holds no tokenizer, as Alpamayo-R1
                 does not), or arguments of transformers' own from_pretrained.
 
         Raises:
             FileNotFoundError: the folder holds no config.json.
+            ValueError: the tokenizer is not the one that the checkpoint was made with.
         """
         path = pretrained_model_name_or_path
         local = is_local(str(path))
@@ -147,8 +147,11 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
         if config is None:
             fields = cls.config_class().to_dict().keys()
             chosen = {name: kwargs.pop(name) for name in list(kwargs) if name in fields and name != "dtype"}
-            config = cls.config_class.from_pretrained(path, local_files_only=local, **chosen)
-        dtype = kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None) or config.model_dtype
+            stated, _ = cls.config_class.get_config_dict(path, local_files_only=local)
+            config = cls.config_class.from_dict({**stated, **chosen})
+            _require_its_tokenizer(stated, config)
+        dtype = kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
+        dtype = config.model_dtype if dtype in (None, "auto") else dtype
         dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
         config.model_dtype = str(dtype).removeprefix("torch.")
         config.attn_implementation = kwargs.pop("attn_implementation", None) or config.attn_implementation
@@ -160,11 +163,14 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
         folder = Path(save_directory)
         known_as = self.config.vlm_name_or_path
         self.config.vlm_name_or_path = VLM_FOLDER
+        self.config.model_dtype = str(self.dtype).removeprefix("torch.")
+        self.config.original_vocab_size = self.original_vocab_size
         try:
             super().save_pretrained(folder, **kwargs)
         finally:
             self.config.vlm_name_or_path = known_as
-        self.backend.save_parts(self.vlm.config, self.image_settings, self.tokenizer, str(folder / VLM_FOLDER))
+        if kwargs.get("is_main_process", True):
+            self.backend.save_parts(self.vlm.config, self.image_settings, self.tokenizer, str(folder / VLM_FOLDER))
 
     def get_input_embeddings(self) -> nn.Module:
         return self.backend.input_embeddings(self.vlm)
@@ -221,8 +227,13 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
             cached = 0 if past_key_values is None else past_key_values.get_seq_length()
             attention_mask = torch.ones(len(fused), cached + fused.shape[1], dtype=torch.long, device=fused.device)
         if position_ids is None:
+            if past_key_values is not None:
+                raise ValueError("with past_key_values, position_ids must be given")
             if attention_mask.shape != fused.shape:
-                raise ValueError("with cached keys and values, position_ids must be given")
+                raise ValueError(
+                    f"attention_mask must be {list(fused.shape)} like input_ids, got {list(attention_mask.shape)}; "
+                    "one of another shape needs position_ids"
+                )
             position_ids, _ = self.backend.position_ids(self.vlm, fused, image_grid_thw, attention_mask)
         return self.vlm(
             input_ids=fused,
@@ -236,6 +247,17 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
             logits_to_keep=logits_to_keep,
             **kwargs,
         )
+
+
+def _require_its_tokenizer(checkpoint: dict[str, Any], config: ReasoningVLAConfig) -> None:
+    """Compares the checkpoint's config.json with what the tokenizer gave."""
+    for name in ("vocab_size", "traj_token_start_idx", "traj_token_ids"):
+        stated, found = checkpoint.get(name), getattr(config, name)
+        if None not in (stated, found) and stated != found:
+            raise ValueError(
+                f"the model's config has {name} {stated}, the tokenizer of {config.vlm_name_or_path!r} with "
+                f"traj_vocab_size {config.traj_vocab_size} gives {found}; both must be those the model was made with"
+            )
 
 
 def require_file(folder: Any, name: str) -> None:

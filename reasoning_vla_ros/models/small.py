@@ -11,8 +11,8 @@ from transformers import PreTrainedTokenizerFast, Qwen3VLConfig
 from transformers.utils import logging
 
 from reasoning_vla_ros.models.backends import get_backend
-from reasoning_vla_ros.models.config import ReasoningVLAConfig
-from reasoning_vla_ros.models.reasoning_vla import VLM_FOLDER, ReasoningVLA
+from reasoning_vla_ros.models.config import VLM_FOLDER, ReasoningVLAConfig
+from reasoning_vla_ros.models.reasoning_vla import ReasoningVLA
 
 # Tokens of Qwen's chat and image markup; the rest of the vocabulary is the 256 bytes.
 MARKUP_TOKENS = (

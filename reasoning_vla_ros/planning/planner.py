@@ -151,6 +151,9 @@ class Planner:
         return without_control_characters(text)
 
     def _meta_action(self, token_ids: list[int]) -> str:
+        # Without its start token the text before the end would be the chain of thought.
+        if self.model.special_token_ids.get("meta_action_start") not in token_ids:
+            return ""
         raw = self.model.tokenizer.decode(token_ids, skip_special_tokens=False)
         return without_control_characters(extract_between(raw, "meta_action"))
 

@@ -29,7 +29,7 @@ def test_padding_counts_for_nothing() -> None:
     ids = torch.tensor([[0, 0, 1, 2], [1, 2, 3, 4]])
     mask = torch.tensor([[0, 0, 1, 1], [1, 1, 1, 1]])
     positions, following = mrope_position_ids(ids, mask, IMAGE, None, 2)
-    assert positions[0].tolist() == [[0, 0, 0, 1], [0, 1, 2, 3]]
+    assert positions[0].tolist() == [[1, 1, 0, 1], [0, 1, 2, 3]]
     assert following.tolist() == [2, 4]
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from reasoning_vla_ros.models import ReasoningVLA, ReasoningVLAConfig
-from reasoning_vla_ros.models.small import build_small_model
+from reasoning_vla_ros.models.small import build_small_model, byte_tokenizer
 
 DTYPES = [torch.float32, torch.float16, torch.bfloat16]
 
@@ -85,10 +87,7 @@ def test_construction_and_embeddings(small_model_dir: Path, small: ReasoningVLA)
     config = small_config(small_model_dir)
     fresh = ReasoningVLA(config)
     base_rows = small.config.traj_token_start_idx
-    assert (
-        fresh.original_vocab_size
-        == json.loads((small_model_dir / "vlm/config.json").read_text())["text_config"]["vocab_size"]
-    )
+    assert fresh.original_vocab_size == small.original_vocab_size == len(byte_tokenizer())
     assert fresh.get_input_embeddings().weight.shape[0] == config.vocab_size
     assert fresh.get_output_embeddings().weight.shape[0] == config.vocab_size
     assert base_rows == fresh.future_token_start_idx
@@ -191,6 +190,71 @@ def test_left_padding_changes_nothing(small: ReasoningVLA) -> None:
     assert torch.allclose(batch, alone, atol=1e-5)
 
 
+def test_right_padding_changes_nothing(small: ReasoningVLA) -> None:
+    ids = torch.arange(5, 45).reshape(2, 20)
+    mask = torch.ones_like(ids)
+    mask[1, 14:] = 0
+    with torch.no_grad():
+        ours = small(ids, attention_mask=mask).logits
+        theirs = small.vlm(input_ids=ids, attention_mask=mask).logits
+    assert torch.allclose(ours[mask.bool()], theirs[mask.bool()], atol=1e-5)
+
+
+def test_image_tokens_without_images_are_text(small: ReasoningVLA) -> None:
+    ids = torch.tensor([[20, small.special_token_ids["image_pad"], 40]])
+    with torch.no_grad():
+        assert torch.allclose(small(ids).logits, small.vlm(input_ids=ids).logits, atol=1e-5)
+
+
+def test_half_precision_training_keeps_the_labels_exact(small: ReasoningVLA) -> None:
+    ids = small.config.traj_token_ids
+    history = {"ego_history_xyz": torch.zeros(1, 1, 16, 3), "ego_history_rot": torch.eye(3).expand(1, 1, 16, 3, 3)}
+    steps = torch.arange(1.0, 65)
+    future = {
+        "ego_future_xyz": torch.stack([1.3 * steps, 0.01 * steps**2, 0 * steps], dim=-1)[None, None],
+        "ego_future_rot": torch.eye(3).expand(1, 1, 64, 3, 3),
+    }
+    row = torch.tensor([[*[ids["history"]] * 48, *[ids["future"]] * 128]])
+    fused = small.fuse_traj_tokens(row, {**history, **future})
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(small.fuse_traj_tokens(row, {**history, **future}), fused)
+
+
+def test_what_was_asked_for_is_what_is_saved(small_model_dir: Path, tmp_path: Path) -> None:
+    model = ReasoningVLA.from_pretrained(small_model_dir, dtype="auto").to(torch.bfloat16)
+    model.save_pretrained(tmp_path)
+    again = ReasoningVLA.from_pretrained(tmp_path)
+    assert {parameter.dtype for parameter in again.parameters()} == {torch.bfloat16}
+    assert again.original_vocab_size == model.original_vocab_size
+    given = ReasoningVLAConfig(vlm_name_or_path=small_model_dir / "vlm", traj_vocab_size=510, model_dtype=torch.float16)
+    assert (given.vlm_name_or_path, given.model_dtype) == (str(small_model_dir / "vlm"), "float16")
+    with pytest.raises(ValueError, match=r"model_dtype must be one of .* got 'float33'"):
+        ReasoningVLAConfig(model_dtype="float33")
+
+
+def test_a_changed_vocabulary_gives_its_own_sizes(parity_data: Path) -> None:
+    tiny = str(parity_data / "alpamayo_r1/tiny_vlm")
+    saved = ReasoningVLAConfig(vlm_name_or_path=tiny, traj_vocab_size=128, add_special_tokens=True).to_dict()
+    assert saved["vocab_size"] == 482
+    assert ReasoningVLAConfig(**{**saved, "traj_vocab_size": 200}).vocab_size == 554
+
+
+def test_a_model_on_a_hub_brings_its_own_vlm_folder(
+    small_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the repository in the hub's cache, loading by its id takes nothing from elsewhere."""
+    from huggingface_hub import constants
+
+    snapshot = tmp_path / "models--me--vla/snapshots/abc"
+    shutil.copytree(small_model_dir, snapshot)
+    (tmp_path / "models--me--vla/refs").mkdir()
+    (tmp_path / "models--me--vla/refs/main").write_text("abc")
+    for holder in (constants, transformers.utils.hub):
+        monkeypatch.setattr(holder, "HF_HUB_CACHE", str(tmp_path), raising=False)
+    config = ReasoningVLAConfig.from_pretrained("me/vla", cache_dir=str(tmp_path), local_files_only=True)
+    assert Path(config.vlm_name_or_path).is_dir()
+
+
 def test_tokenizers_that_do_not_fit_are_named(small_model_dir: Path) -> None:
     model = ReasoningVLA(
         small_config(
@@ -203,7 +267,9 @@ def test_tokenizers_that_do_not_fit_are_named(small_model_dir: Path) -> None:
 
 
 def test_a_tokenizer_that_is_not_the_models_is_refused(small_model_dir: Path, parity_data: Path) -> None:
-    with pytest.raises(ValueError, match=r"config has vocab_size 801, the tokenizer of .*tiny_vlm' gives"):
+    with pytest.raises(
+        ValueError, match=r"vocab_size 801, the tokenizer of .*tiny_vlm' with traj_vocab_size 510 gives 864"
+    ):
         ReasoningVLA.from_pretrained(small_model_dir, vlm_name_or_path=str(parity_data / "alpamayo_r1/tiny_vlm"))
 
 

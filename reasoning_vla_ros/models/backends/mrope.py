@@ -12,13 +12,14 @@ def mrope_position_ids(
     """Positions of text and image tokens along time, height and width.
 
     Text counts up along all three axes. An image's tokens share one time and spread over height and width; the text
-    behind it goes on after the larger of the two. Padding gets position 0 and counts for nothing.
+    behind it goes on after the larger of the two. Padding gets position 1, as in transformers, and counts for nothing.
 
     Args:
         input_ids: int64 [B, L].
         attention_mask: int or bool [B, L], 0 for padding.
         image_token_id: id of the image placeholder.
-        image_grid_thw: int64 [images, 3] in patches, in the order of the rows; None without images.
+        image_grid_thw: int64 [images, 3] in patches, in the order of the rows; None without images, and then image
+            tokens count as text.
         merge_size: patches along a side that merge into one token.
 
     Returns:
@@ -29,12 +30,13 @@ def mrope_position_ids(
     """
     device = input_ids.device
     grids = [] if image_grid_thw is None else image_grid_thw.tolist()
-    position_ids = torch.zeros(3, *input_ids.shape, dtype=torch.long, device=device)
+    position_ids = torch.ones(3, *input_ids.shape, dtype=torch.long, device=device)
     next_position = torch.zeros(input_ids.shape[0], dtype=torch.long, device=device)
     used = 0
     for row in range(input_ids.shape[0]):
         attended = attention_mask[row].bool()
-        is_image = (input_ids[row][attended] == image_token_id).tolist()
+        tokens = input_ids[row][attended]
+        is_image = [False] * len(tokens) if image_grid_thw is None else (tokens == image_token_id).tolist()
         pieces: list[Tensor] = []
         index, position = 0, 0
         while index < len(is_image):

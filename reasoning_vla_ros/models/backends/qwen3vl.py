@@ -126,6 +126,9 @@ def _spell_rope_both_ways(config: dict[str, Any]) -> None:
 
 
 def _name_a_known_tokenizer(settings: dict[str, Any]) -> None:
-    """transformers 5 writes a class name that 4.57 does not know."""
+    """transformers 5 writes a class name that 4.57 does not know, and a list that it takes for a dict; the tokens of
+    that list stand in tokenizer.json too."""
+    if isinstance(settings.get("extra_special_tokens"), list):
+        del settings["extra_special_tokens"]
     if settings.get("tokenizer_class") == "TokenizersBackend":
         settings["tokenizer_class"] = "PreTrainedTokenizerFast"

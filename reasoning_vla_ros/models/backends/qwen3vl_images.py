@@ -48,8 +48,12 @@ def preprocess(images: list[NDArray[np.uint8]], settings: dict[str, Any]) -> Ima
         settings: keys patch_size, temporal_patch_size, merge_size, min_pixels, max_pixels, image_mean, image_std,
             rescale_factor, as in `preprocessor_config.json`.
     """
+    if not images:
+        raise ValueError("preprocessing needs at least one image, got none")
     patches, grids = [], []
     for image in images:
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
+            raise ValueError(f"an image must be uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
         pixels = _resized(torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1), settings)
         image_patches, grid = _patches(_normalised(pixels, settings), settings)
         patches.append(image_patches)
