@@ -89,8 +89,20 @@ class ReasoningVLAConfig(PretrainedConfig):
         return self.vlm_name_or_path
 
     def build_tokenizer(self) -> Any:
-        """The VLM's tokenizer with the trajectory and special tokens added."""
-        tokenizer = get_backend(self.vlm_backend).load_tokenizer(self.vlm_source)
+        """The VLM's tokenizer with the trajectory and special tokens added.
+
+        Raises:
+            FileNotFoundError: there is no tokenizer at `vlm_name_or_path`.
+        """
+        backend = get_backend(self.vlm_backend)
+        try:
+            tokenizer = backend.load_tokenizer(self.vlm_source)
+        except OSError as error:
+            raise FileNotFoundError(
+                f"no tokenizer can be had from vlm_name_or_path {self.vlm_source!r}; a checkpoint without one needs the "
+                "folder or hub id of its VLM: vlm_name_or_path of the model, vlm of the planner, --vlm of the command, "
+                "vlm_path of the node"
+            ) from error
         extend_tokenizer(tokenizer, self.traj_vocab_size, self.add_special_tokens)
         tokenizer.traj_token_ids = token_ids(tokenizer, TRAJ_TOKENS)
         if self.traj_vocab_size:

@@ -279,6 +279,11 @@ def test_a_folder_without_config_says_what_it_holds(tmp_path: Path) -> None:
         ReasoningVLA.from_pretrained(tmp_path)
 
 
+def test_a_checkpoint_without_tokenizer_says_how_to_name_one(parity_data: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"from vlm_name_or_path 'tiny_vlm'; .* --vlm of the command"):
+        ReasoningVLA.from_pretrained(parity_data / "alpamayo_r1/reasoning_vla_hf")
+
+
 def test_an_unknown_backend_lists_the_known(small_model_dir: Path) -> None:
     with pytest.raises(ValueError, match=r"unknown vlm_backend 'other'; known: \['qwenvl3'\]"):
         ReasoningVLA(small_config(small_model_dir, vlm_backend="other"))
