@@ -100,8 +100,8 @@ class ReasoningVLAConfig(PretrainedConfig):
         except OSError as error:
             raise FileNotFoundError(
                 f"no tokenizer can be had from vlm_name_or_path {self.vlm_source!r}; a checkpoint without one needs "
-                "the folder or hub id of its VLM: vlm_name_or_path of the model, vlm of the planner, --vlm of the command, "
-                "vlm_path of the node"
+                "the folder or hub id of its VLM: vlm_name_or_path of the model, vlm of the planner, --vlm of the "
+                "command, vlm_path of the node"
             ) from error
         extend_tokenizer(tokenizer, self.traj_vocab_size, self.add_special_tokens)
         tokenizer.traj_token_ids = token_ids(tokenizer, TRAJ_TOKENS)
