@@ -96,6 +96,8 @@ class ReasoningVLAConfig(PretrainedConfig):
         """
         backend = get_backend(self.vlm_backend)
         try:
+            if self.vlm_source == VLM_FOLDER:
+                raise FileNotFoundError(f"the checkpoint holds no folder {VLM_FOLDER!r}")
             tokenizer = backend.load_tokenizer(self.vlm_source)
         except OSError as error:
             raise FileNotFoundError(

@@ -10,6 +10,9 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from reasoning_vla_ros.planning.errors import HistoryGapError, HistorySpanError, NoDataError
 
+# Faster than any road vehicle: odometry that was reset or has lost itself.
+MAX_SPEED_MPS = 100.0
+
 
 class EgoHistory:
     """Stamped poses of the vehicle in one continuous frame (odom, REP-105), interpolated by time.
@@ -56,7 +59,8 @@ class EgoHistory:
         Raises:
             NoDataError: there is no pose at all.
             HistorySpanError: an instant lies outside the poses.
-            HistoryGapError: two neighbouring poses needed here lie further apart than `max_gap_s`.
+            HistoryGapError: two neighbouring poses needed here lie further apart than `max_gap_s`, or further than
+                anything moves in that time.
         """
         if not self._stamps_ns:
             raise NoDataError("no odometry has arrived")
@@ -80,10 +84,17 @@ class EgoHistory:
                 f"odometry has a gap of {gaps_s[widest]:.3f} s at {_span(known_ns[widest], known_ns[widest + 1])}; "
                 f"the ego history allows at most {self.max_gap_s:.3f} s"
             )
+        xyz = np.array(self._xyz[begin:end])
+        speeds_mps = np.linalg.norm(np.diff(xyz, axis=0), axis=1) / gaps_s
+        fastest = int(speeds_mps.argmax())
+        if speeds_mps[fastest] > MAX_SPEED_MPS:
+            raise HistoryGapError(
+                f"odometry jumps at {speeds_mps[fastest]:.1f} m/s at "
+                f"{_span(known_ns[fastest], known_ns[fastest + 1])}; nothing moves faster than {MAX_SPEED_MPS:.0f} m/s"
+            )
         # Seconds since the first pose: float64 nanoseconds since the epoch would round by hundreds of nanoseconds.
         known_s = (known_ns - known_ns[0]) * 1e-9
         wanted_s = np.clip((stamps_ns - known_ns[0]) * 1e-9, 0.0, known_s[-1])
-        xyz = np.array(self._xyz[begin:end])
         interpolated = np.stack([np.interp(wanted_s, known_s, xyz[:, axis]) for axis in range(3)], axis=1)
         slerp = Slerp(known_s, Rotation.from_quat(np.array(self._quat_xyzw[begin:end])))
         return interpolated, slerp(wanted_s).as_matrix()

@@ -51,6 +51,28 @@ class FrameBuffer:
         if expired > 0:
             del self._stamps_ns[:expired], self._frames[:expired]
 
+    def at(self, t0_ns: int, skew_s: float) -> tuple[int, NDArray[np.uint8]]:
+        """The frame that stands for t0: the newest at or before it, else the first behind it, within the skew.
+
+        The order makes the choice the same whatever has arrived since: cameras that run a little ahead of or behind
+        the first one are matched, and a frame that was chosen once stays chosen.
+
+        Raises:
+            NoDataError: the camera has not delivered anything.
+            StaleFrameError: there is none within the skew.
+        """
+        if not self._stamps_ns:
+            raise NoDataError(f"camera {self.name!r} has delivered no frame")
+        behind = bisect_right(self._stamps_ns, t0_ns)
+        for index in (behind - 1, behind):
+            if 0 <= index < len(self) and abs(self._stamps_ns[index] - t0_ns) <= skew_s * 1e9:
+                return self._stamps_ns[index], self._frames[index]
+        off_s = min(abs(stamp_ns - t0_ns) for stamp_ns in self._stamps_ns) * 1e-9
+        raise StaleFrameError(
+            f"camera {self.name!r} needs a frame within {skew_s:.3f} s of t0 {t0_ns * 1e-9:.3f} s, "
+            f"its nearest is {off_s:.3f} s away"
+        )
+
     def nearest(self, stamp_ns: int, tolerance_s: float, no_later_than_ns: int) -> tuple[int, NDArray[np.uint8]]:
         """The frame nearest to an instant, among those stamped no later than `no_later_than_ns`.
 

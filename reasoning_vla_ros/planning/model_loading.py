@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from reasoning_vla_ros.models import ReasoningVLA
 from reasoning_vla_ros.models.backends.qwen3vl import is_local
@@ -34,10 +35,14 @@ def load_model(
     if dtype != "auto" and dtype not in DTYPES:
         raise ValueError(f"dtype must be auto or one of {sorted(DTYPES)}, got {dtype!r}")
     chosen_device = pick_device(device)
+    if not path_or_id:
+        raise ValueError("the model's folder or hub id is empty")
+    if vlm:
+        _require_folder_or_id(vlm, "vlm")
     if is_local(path_or_id):
         require_file(path_or_id, "config.json")
-    elif path_or_id.startswith((".", "/", "~")) or path_or_id.count("/") != 1:
-        raise FileNotFoundError(f"model folder {path_or_id!r} does not exist, nor is that a hub id (owner/name)")
+    else:
+        _require_folder_or_id(path_or_id, "model")
     arguments: dict[str, Any] = {"print_param_count": False}
     if vlm:
         arguments["vlm_name_or_path"] = vlm
@@ -45,11 +50,29 @@ def load_model(
         arguments["dtype"] = DTYPES[dtype]
     elif chosen_device.type == "cpu":
         arguments["dtype"] = torch.float32
-    model = model_class(path_or_id).from_pretrained(path_or_id, **arguments)
+    try:
+        model = model_class(path_or_id).from_pretrained(path_or_id, **arguments)
+    except SafetensorError as error:
+        raise ValueError(f"the weights of {path_or_id} cannot be read: {error}") from error
     if tokenizer:
-        model.traj_tokenizer = create_tokenizer(tokenizer) if isinstance(tokenizer, (str, dict)) else tokenizer
+        model.traj_tokenizer = _trajectory_tokenizer(tokenizer)
     model.check_tokenizers_fit()
     return model.to(chosen_device).eval()
+
+
+def _require_folder_or_id(name: str, what: str) -> None:
+    """Raises FileNotFoundError for what is neither a folder nor a hub id, before a hub is asked for it."""
+    if not is_local(name) and (name.startswith((".", "/", "~")) or name.count("/") != 1):
+        raise FileNotFoundError(f"{what} folder {name!r} does not exist, nor is that a hub id (owner/name)")
+
+
+def _trajectory_tokenizer(tokenizer: Any) -> Any:
+    if not isinstance(tokenizer, (str, dict)):
+        return tokenizer
+    try:
+        return create_tokenizer(tokenizer)
+    except (ImportError, TypeError) as error:
+        raise ValueError(f"tokenizer {tokenizer!r}: {error}") from error
 
 
 def model_config(path_or_id: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class ObservationConfig:
         num_history, history_dt_s: ego poses and their step, the last at t0; Alpamayo uses 16 at 0.1 s.
         frame_tolerance_s: how far a frame may lie from t0 - k * frame_dt_s for k >= 1. The default lets the
             neighbour stand in for one lost frame of a 10 Hz camera.
-        max_camera_skew_s: how far the other cameras' frames at t0 may lie from it.
+        max_camera_skew_s: how far the other cameras' frames at t0 may lie from it, before or behind.
         max_odometry_gap_s: the widest gap that may be interpolated over.
     """
 
@@ -155,11 +155,14 @@ class ObservationBuilder:
 
     def _camera_frames(self, camera_id: int, name: str, t0_ns: int) -> CameraFrames:
         config = self.config
-        matched = []
-        for instant_ns in _instants_ns(t0_ns, config.num_frames, config.frame_dt_s):
-            tolerance_s = config.max_camera_skew_s if instant_ns == t0_ns else config.frame_tolerance_s
-            # Only frames up to t0 count, so that a later arrival never changes what was seen at t0.
-            matched.append(self.frames[name].nearest(int(instant_ns), tolerance_s, t0_ns))
+        buffer = self.frames[name]
+        newest = buffer.at(t0_ns, config.max_camera_skew_s)
+        # Earlier frames come from those up to the newest one, so that no later arrival changes what was seen at t0.
+        matched = [
+            buffer.nearest(int(instant_ns), config.frame_tolerance_s, newest[0])
+            for instant_ns in _instants_ns(t0_ns, config.num_frames, config.frame_dt_s)[:-1]
+        ]
+        matched.append(newest)
         images = np.stack([frame for _, frame in matched])
         return CameraFrames(camera_id, name, images, tuple(stamp for stamp, _ in matched))
 

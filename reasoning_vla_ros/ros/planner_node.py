@@ -70,7 +70,7 @@ class PlannerNode(LifecycleNode):
         self._outputs: Outputs | None = None
         self._worker: PlanWorker[PlanJob, Plan] | None = None
         self._subscriptions_made: list[Any] = []
-        self._instruction = ""
+        self._instruction: str | None = None  # from the topic; until one arrives, the parameter's
         self._activation = 0
         self._held: HeldPlan | None = None
         self._fallback_ns: int | None = None
@@ -117,7 +117,7 @@ class PlannerNode(LifecycleNode):
             self._set_state("unconfigured")
             return TransitionCallbackReturn.FAILURE
         self._health.configure_problem = ""
-        self._instruction = parameters.instruction
+        self._instruction = None
         self._inputs = Inputs(config)
         self._outputs = Outputs(self, parameters.base_frame if parameters.output_frame == "base_link" else "")
         self._worker = PlanWorker(partial(self._plan, planner), self._on_outcome)
@@ -229,7 +229,7 @@ class PlannerNode(LifecycleNode):
                 self._now_ns(),
                 parameters.max_input_age_s,
                 1 / parameters.max_rate_hz if parameters.max_rate_hz else 0.0,
-                self._instruction,
+                parameters.instruction if self._instruction is None else self._instruction,
                 parameters.embodiment,
             )
         except ObservationError as error:

@@ -49,7 +49,8 @@ def test_what_is_not_sound_is_named(change: dict, message: str) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: PlannerSettings(temperature=-1), "temperature must be at least 0, got -1"),
+        (lambda: PlannerSettings(temperature=-1), "temperature must be at least 0 and finite, got -1"),
+        (lambda: PlannerSettings(temperature=float("inf")), "finite, got inf"),
         (lambda: PlannerSettings(top_p=0), r"top_p must lie in \(0, 1\], got 0"),
         (lambda: PlannerSettings(max_reasoning_tokens=-1), "max_reasoning_tokens must be at least 0"),
         (lambda: PlanLimits(max_speed_mps=0), "max_speed_mps must be positive, got 0"),

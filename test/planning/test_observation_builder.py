@@ -129,6 +129,15 @@ def test_an_odometry_gap_is_named() -> None:
         buffers.build(at(2.0))
 
 
+def test_an_odometry_jump_is_named() -> None:
+    buffers = builder()
+    drive(buffers)
+    buffers.add_pose(at(2.02), [1120.4, 0, 0], IDENTITY)
+    buffers.add_frame("front", at(2.02), frame(20))
+    with pytest.raises(HistoryGapError, match=r"odometry jumps at 50\d+\.\d m/s .* faster than 100 m/s"):
+        buffers.build(at(2.02))
+
+
 def test_one_lost_frame_is_stood_in_for_but_not_two() -> None:
     lost_one, lost_two = builder(), builder()
     for buffers, lost in ((lost_one, (19,)), (lost_two, (17, 18, 19))):
@@ -155,15 +164,32 @@ def test_a_lagging_camera_is_named() -> None:
     assert buffers.newest_t0_ns() == at(2.2)
 
 
-def test_unsynchronised_cameras_are_matched_within_the_skew() -> None:
+@pytest.mark.parametrize("offset_s", [-0.03, -50e-6, 50e-6, 0.03])
+def test_unsynchronised_cameras_are_matched_within_the_skew(offset_s: float) -> None:
+    """Whether the other camera runs ahead of the first one or behind it."""
     buffers = builder(cameras=((0, "left"), (1, "front")))
-    for step in range(101):
+    for step in range(111):
         buffers.add_pose(at(step / 50), [step, 0, 0], IDENTITY)
     for step in range(21):
         buffers.add_frame("left", at(step / 10), frame(step))
-        buffers.add_frame("front", at(step / 10 - 0.03), frame(step))
+        buffers.add_frame("front", at(step / 10 + offset_s), frame(step))
     assert buffers.newest_t0_ns() == at(2.0)
-    assert buffers.build(at(2.0)).cameras[1].stamps_ns[-1] == at(1.97)
+    front = buffers.build(at(2.0)).cameras[1]
+    assert front.images[:, 0, 0, 0].tolist() == [17, 18, 19, 20]
+    assert front.stamps_ns[-1] == at(2.0 + offset_s)
+
+
+def test_a_frame_once_chosen_stays_chosen() -> None:
+    """A camera of 20 Hz has frames on both sides of t0; the one at or before it counts, whatever arrives later."""
+    buffers = builder(cameras=((0, "left"), (1, "front")))
+    drive(buffers)
+    buffers.frames["front"].clear()
+    for step in range(40):
+        buffers.add_frame("front", at(step / 20 - 0.01), frame(step))
+    before = buffers.build(at(1.9)).cameras[1].stamps_ns
+    buffers.add_frame("front", at(2.005), frame(99))
+    assert buffers.build(at(1.9)).cameras[1].stamps_ns == before
+    assert before[-1] == at(1.89)
 
 
 @pytest.mark.parametrize("source", ["camera 'front'", "odometry"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -185,9 +186,31 @@ def test_loading_errors(tmp_path: Path, small_model_dir: Path) -> None:
         Planner.from_pretrained(str(small_model_dir), device="cuda:99")
     with pytest.raises(ValueError, match="device must be auto"):
         Planner.from_pretrained(str(small_model_dir), device="abacus")
+    for tokenizer, message in (
+        ("nope:X", "tokenizer 'nope:X': .*nope"),
+        ("os:nope", "tokenizer 'os:nope'"),
+        ("json:JSONDecoder", "tokenizer 'json:JSONDecoder'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Planner.from_pretrained(str(small_model_dir), tokenizer=tokenizer)
+    with pytest.raises(ValueError, match="is empty"):
+        Planner.from_pretrained("")
+    with pytest.raises(FileNotFoundError, match="vlm folder '/nowhere/at/all' does not exist"):
+        Planner.from_pretrained(str(small_model_dir), vlm="/nowhere/at/all")
     (tmp_path / "config.json").write_text('{"model_type": "other_model"}')
     with pytest.raises(ValueError, match=r"type 'other_model'; known types: \['alpamayo_reasoning_vla'"):
         Planner.from_pretrained(str(tmp_path))
+
+
+def test_damaged_models_say_what_is_wrong(tmp_path: Path, small_model_dir: Path) -> None:
+    broken = tmp_path / "model"
+    shutil.copytree(small_model_dir, broken)
+    (broken / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ValueError, match=f"the weights of {broken} cannot be read"):
+        Planner.from_pretrained(str(broken))
+    shutil.rmtree(broken / "vlm")
+    with pytest.raises(FileNotFoundError, match="no tokenizer can be had from vlm_name_or_path 'vlm'"):
+        Planner.from_pretrained(str(broken))
 
 
 def test_another_tokenizer_that_fits(small_model_dir: Path) -> None:
