@@ -48,6 +48,13 @@ def test_observation_is_what_was_sent(active) -> None:
     assert observation.history_xyz[0, 0] == pytest.approx(-15.0, abs=1e-3)
 
 
+def test_instruction_is_the_parameters_until_one_arrives(active) -> None:
+    active.node._instruction = None
+    assert active.set(instruction="Keep right")[0].successful
+    active.plan_again()
+    assert active.planner.observations[-1].instruction == "Keep right"
+
+
 def test_instruction_arrives_and_is_latched(active) -> None:
     active.publishers["instruction"].publish(active.types.String(data="Turn left in 30 m"))
     active.spin_until(lambda: active.node._instruction)
