@@ -60,22 +60,32 @@ def demo(
     from reasoning_vla_ros.evaluation import score_recorded_plans
     from reasoning_vla_ros.evaluation.cameras import parse_camera
     from reasoning_vla_ros.evaluation.command import model_notes, print_headline
-    from reasoning_vla_ros.ros.demo import run_demo
+
+    try:
+        from reasoning_vla_ros.ros.demo import DemoError, run_demo
+    except ImportError as error:
+        raise OSError(
+            f"the demo runs the real node, which needs ROS 2 and the built package ({error}); "
+            "`make demo` sets both up, `. scripts/ros_env.sh` makes them visible"
+        ) from error
 
     output.mkdir(parents=True, exist_ok=True)
     model = model or str(_small_model(output / "model"))
     recording = bag or _recording(output / "recording.mcap", kitti)
     parameters = {"num_samples": num_samples, "max_reasoning_tokens": 32, "threads": threads}
-    result = run_demo(
-        recording,
-        model,
-        output,
-        {"front:1": "/camera/front/image"},
-        parameters=parameters,
-        max_plans=max_plans,
-        realtime=realtime,
-        console=console,
-    )
+    try:
+        result = run_demo(
+            recording,
+            model,
+            output,
+            {"front:1": "/camera/front/image"},
+            parameters=parameters,
+            max_plans=max_plans,
+            realtime=realtime,
+            console=console,
+        )
+    except DemoError as error:
+        raise OSError(str(error)) from error
     console.print(f"{result.num_plans} plans from {result.num_frames} frames in {result.seconds:.0f} s")
     with console.status("Scoring and drawing"):
         scores = score_recorded_plans(
