@@ -72,8 +72,8 @@ def import_kitti(
         KittiError: the folder lacks something, or its parts do not fit together.
         BagError: the bag cannot be written.
     """
-    if not camera_height_m > 0:
-        raise KittiError(f"camera_height_m must be positive, got {camera_height_m}")
+    if not (camera_height_m > 0 and np.isfinite(camera_height_m)):
+        raise KittiError(f"camera_height_m must be positive and finite, got {camera_height_m}")
     sequence = read_kitti_folder(Path(folder), poses=poses, camera=camera)
     xyz_in_odom, rot_in_odom = _base_poses_in_odom(sequence.camera_poses, camera_height_m)
     times_s = sequence.times_s[: len(xyz_in_odom)]
@@ -83,12 +83,20 @@ def import_kitti(
 
     with BagWriter(out_path, storage=storage, overwrite=overwrite) as writer:
         recorder = DriveRecorder(writer, tuple(mount for mount, _ in cameras), stamps_ns[0])
+        first_sizes: dict[str, tuple[int, ...]] = {}
         for frame, stamp_ns in enumerate(stamps_ns):
             if frame < len(times_s):
                 recorder.write_pose(stamp_ns, xyz_in_odom[frame], rot_in_odom[frame], linear[frame], angular[frame])
             for mount, source in cameras:
                 if frame in source.images:
-                    recorder.write_image(mount, stamp_ns, read_image(source.images[frame]))
+                    pixels = read_image(source.images[frame])
+                    size = first_sizes.setdefault(mount.name, pixels.shape[:2])
+                    if pixels.shape[:2] != size:
+                        raise KittiError(
+                            f"{source.images[frame]} has {pixels.shape[1]} x {pixels.shape[0]} pixels, needed "
+                            f"{size[1]} x {size[0]} as the images before it"
+                        )
+                    recorder.write_image(mount, stamp_ns, pixels)
             if on_progress is not None:
                 on_progress(frame + 1, len(stamps_ns))
 

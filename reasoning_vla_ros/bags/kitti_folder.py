@@ -21,6 +21,8 @@ _CAMERA_PAIRS = {
     "image_0": ("image_1", 0, 1),
     "image_l": ("image_r", 0, 1),
 }
+# Text files round: KITTI's own rotations are orthonormal within 1e-6.
+_ROTATION_TOLERANCE = 1e-2
 
 
 class KittiError(BagError):
@@ -75,13 +77,15 @@ def read_kitti_folder(folder: Path, *, poses: str, camera: str | None) -> KittiF
         if poses != "auto"
         else _choose(folder, ["poses_full*.txt", "poses.txt", f"../../poses/{folder.resolve().name}.txt"], "poses")
     )
-    times_s = _read_rows(times_file, columns=1)[:, 0]
+    time_rows, time_numbers = _read_rows(times_file, columns=1)
+    times_s = time_rows[:, 0]
     if not (np.diff(times_s) > 0).all():
-        row = int(np.argmax(np.diff(times_s) <= 0)) + 2
+        late = int(np.argmax(np.diff(times_s) <= 0)) + 1
         raise KittiError(
-            f"{times_file}: times must increase, row {row} holds {times_s[row - 1]} after {times_s[row - 2]}"
+            f"{times_file}: times must increase, row {time_numbers[late]} holds {times_s[late]} after "
+            f"{times_s[late - 1]}"
         )
-    rows = _read_rows(poses_file, columns=12)
+    rows, row_numbers = _read_rows(poses_file, columns=12)
     if not 2 <= len(rows) <= len(times_s):
         raise KittiError(
             f"{poses_file} has {len(rows)} poses, needed at least 2 and no more than {times_file} has times, "
@@ -89,6 +93,7 @@ def read_kitti_folder(folder: Path, *, poses: str, camera: str | None) -> KittiF
         )
     camera_poses = np.tile(np.eye(4), (len(rows), 1, 1))
     camera_poses[:, :3] = rows.reshape(-1, 3, 4)
+    _require_rotations(poses_file, camera_poses[:, :3, :3], row_numbers)
     left, right = _read_cameras(folder, camera, len(times_s))
     return KittiFolder(left, right, times_s, camera_poses)
 
@@ -120,16 +125,34 @@ def _choose(folder: Path, patterns: list[str], what: str) -> Path:
     raise KittiError(f"{folder} has no {what} file, needed one of {', '.join(patterns)}")
 
 
-def _read_rows(path: Path, *, columns: int) -> NDArray[np.float64]:
-    """A text file of numbers as float64 [rows, columns]."""
+def _read_lines(path: Path) -> list[tuple[int, str]]:
+    """Lines of a text file that are not blank, with their numbers from 1."""
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise KittiError(f"{path} cannot be read: {error}") from error
-    rows = [_parse_row(path, number, line, columns) for number, line in enumerate(lines, start=1) if line.strip()]
-    if not rows:
+        raise KittiError(f"{path} cannot be read as ASCII text: {error}") from error
+    return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _read_rows(path: Path, *, columns: int) -> tuple[NDArray[np.float64], list[int]]:
+    """A text file of numbers as float64 [rows, columns], and the number of each row's line."""
+    lines = _read_lines(path)
+    if not lines:
         raise KittiError(f"{path} is empty, needed rows of {columns} numbers")
-    return np.array(rows)
+    return np.array([_parse_row(path, *line, columns) for line in lines]), [number for number, _ in lines]
+
+
+def _require_rotations(path: Path, rotations: NDArray[np.float64], numbers: list[int]) -> None:
+    """Raises KittiError at the first of the matrices [N, 3, 3] that is no rotation: zero, scaled, skewed, mirrored."""
+    off = np.abs(rotations @ np.swapaxes(rotations, 1, 2) - np.eye(3)).max(axis=(1, 2))
+    determinants = np.linalg.det(rotations)
+    bad = (off > _ROTATION_TOLERANCE) | (determinants <= 0)
+    if bad.any():
+        first = int(bad.argmax())
+        raise KittiError(
+            f"{path} row {numbers[first]}: needed a rotation (orthonormal, determinant 1), got determinant "
+            f"{determinants[first]:.3g}, off orthonormal by {off[first]:.3g}"
+        )
 
 
 def _parse_row(path: Path, number: int, line: str, columns: int) -> list[float]:
@@ -179,21 +202,27 @@ def _list_images(folder: Path, num_times: int) -> dict[int, Path]:
     return images
 
 
-def _read_calibration(path: Path) -> dict[int, NDArray[np.float64]]:
-    """Projection matrices by camera number, from bare rows or from lines such as "P0: …"."""
+def _read_calibration(path: Path) -> dict[int, tuple[int, NDArray[np.float64]]]:
+    """Row and projection matrix by camera number, from bare rows or from lines such as "P0: …"."""
     if not path.is_file():
         raise KittiError(f"{path} does not exist, needed the projection matrices")
-    matrices: dict[int, NDArray[np.float64]] = {}
-    for number, line in enumerate(path.read_text(encoding="ascii").splitlines(), start=1):
+    matrices: dict[int, tuple[int, NDArray[np.float64]]] = {}
+    for number, line in _read_lines(path):
         label, colon, rest = line.rpartition(":")
         name = label.strip() if colon else f"P{len(matrices)}"
-        if line.strip() and name.startswith("P") and name[1:].isdecimal():
-            matrices[int(name[1:])] = np.array(_parse_row(path, number, rest, 12)).reshape(3, 4)
+        if name.startswith("P") and name[1:].isdecimal():
+            matrices[int(name[1:])] = number, np.array(_parse_row(path, number, rest, 12)).reshape(3, 4)
     return matrices
 
 
-def _matrix(matrices: dict[int, NDArray[np.float64]], index: int, folder: Path) -> NDArray[np.float64]:
+def _matrix(matrices: dict[int, tuple[int, NDArray[np.float64]]], index: int, folder: Path) -> NDArray[np.float64]:
     if index not in matrices:
         have = ", ".join(f"P{key}" for key in sorted(matrices)) or "none"
         raise KittiError(f"{folder / 'calib.txt'}: needed projection matrix P{index}, it has {have}")
-    return matrices[index]
+    row, matrix = matrices[index]
+    if not (matrix[0, 0] > 0 and matrix[1, 1] > 0 and np.linalg.det(matrix[:, :3]) > 0):
+        raise KittiError(
+            f"{folder / 'calib.txt'} row {row}: needed P{index} with positive focal lengths and determinant, got "
+            f"{matrix.reshape(-1).tolist()}"
+        )
+    return matrix

@@ -199,6 +199,11 @@ def edit(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
     return lambda folder: (folder / name).write_text(change((folder / name).read_text())) and None
 
 
+def replace_row(text: str, index: int, row: str) -> str:
+    lines = text.splitlines()
+    return "\n".join([*lines[:index], row, *lines[index + 1 :]]) + "\n"
+
+
 FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no times": (lambda f: (f / "times.txt").unlink(), r"no times file, needed one of times_full\*\.txt, times\.txt"),
     "no poses": (lambda f: (f / "poses.txt").unlink(), "no poses file"),
@@ -242,6 +247,34 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: (f / "image_2" / "000001.png").write_bytes((f / "image_2" / "000001.png").read_bytes()[:60]),
         "000001.png is not a readable image",
     ),
+    "zero projection": (
+        edit("calib.txt", lambda text: re.sub(r"P2: .*", "P2: " + " ".join(["0"] * 12), text)),
+        r"calib\.txt row 3: needed P2 with positive focal lengths and determinant, got \[0\.0, ",
+    ),
+    "zero pose": (
+        edit("poses.txt", lambda text: replace_row(text, 1, "0 0 0 1 0 0 0 2 0 0 0 3")),
+        r"poses\.txt row 2: needed a rotation .* got determinant 0",
+    ),
+    "mirrored pose behind a blank line": (
+        edit("poses.txt", lambda text: "\n" + replace_row(text, 2, "-1 0 0 0 0 1 0 0 0 0 1 0")),
+        r"poses\.txt row 4: needed a rotation .* got determinant -1",
+    ),
+    "scaled pose": (
+        edit("poses.txt", lambda text: replace_row(text, 0, "2 0 0 0 0 2 0 0 0 0 2 0")),
+        r"poses\.txt row 1: needed a rotation .* off orthonormal by 3",
+    ),
+    "other letters in the calibration": (
+        lambda f: (f / "calib.txt").write_bytes(b"P0: \xff\xfe"),
+        r"calib\.txt cannot be read as ASCII text",
+    ),
+    "other letters in the times": (
+        lambda f: (f / "times.txt").write_text("0.0\n\N{DEGREE SIGN}", encoding="utf-8"),
+        r"times\.txt cannot be read as ASCII text",
+    ),
+    "images of two sizes": (
+        lambda f: PilImage.new("RGB", (41, 20)).save(f / "image_2" / "000001.png"),
+        r"image_2/000001\.png has 41 x 20 pixels, needed 40 x 20",
+    ),
     "colour map": (
         lambda f: PilImage.new("P", (4, 4)).save(f / "image_2" / "000001.png"),
         "pixels of mode P, needed 8-bit grey",
@@ -264,7 +297,9 @@ def test_faults_are_named_and_leave_no_bag(fault: str, make_folder: Callable[...
 def test_an_absent_folder_and_a_bad_height(make_folder: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(KittiError, match="nowhere does not exist"):
         import_kitti(tmp_path / "nowhere", tmp_path / "bag")
-    with pytest.raises(KittiError, match="camera_height_m must be positive, got 0"):
-        import_kitti(make_folder(), tmp_path / "bag", camera_height_m=0.0)
+    folder = make_folder()
+    for height_m in (0.0, float("inf"), float("nan")):
+        with pytest.raises(KittiError, match=f"camera_height_m must be positive and finite, got {height_m}"):
+            import_kitti(folder, tmp_path / "bag", camera_height_m=height_m)
     with pytest.raises(KittiError, match="no left images in image_7"):
         import_kitti(tmp_path / "sequences" / "07", tmp_path / "bag", camera="image_7")
