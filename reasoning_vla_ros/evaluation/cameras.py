@@ -11,6 +11,8 @@ from reasoning_vla_ros.bags.reader import TopicInfo
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 # Camera ids as Alpamayo numbers them; a lone front camera stands in for the wide one.
 DEFAULT_CAMERA_IDS: dict[str, int] = {"cross_left": 0, "front_wide": 1, "front": 1, "cross_right": 2, "front_tele": 6}
+# Cameras of other names come after all of these: the camera with the lowest id sets t0, which a known one should.
+FIRST_FREE_ID = 10
 # Parts of a topic that say how an image is encoded or where topics live, not which camera it is.
 _COMMON_PARTS = re.compile(
     r"(camera|cameras|sensor|sensors|sensing|input|image|img|compressed|rgb|color|colour|mono|rect|raw|image_(raw|rect|color|"
@@ -49,9 +51,9 @@ def parse_camera(text: str) -> CameraTopic:
 def find_cameras(topics: Mapping[str, TopicInfo]) -> tuple[CameraTopic, ...]:
     """Every camera of a bag, ids ascending.
 
-    Names come from the topics. Names of DEFAULT_CAMERA_IDS have their own id, the others take the free ids in order of
-    their topics. Of a camera that is there both raw and compressed, the raw one is taken; topics of depth images,
-    masks and the like are passed over.
+    Names come from the topics. Names of DEFAULT_CAMERA_IDS have their own id, the others count on from FIRST_FREE_ID in
+    order of their topics, and so does "front" beside "front_wide". Of a camera that is there both raw and compressed,
+    the raw one is taken; topics of depth images, masks and the like are passed over.
     """
     by_name: dict[str, str] = {}
     found = sorted(
@@ -68,9 +70,10 @@ def find_cameras(topics: Mapping[str, TopicInfo]) -> tuple[CameraTopic, ...]:
         name = camera_name(topic)
         by_name[name if name not in by_name else topic.strip("/").replace("/", "_")] = topic
     taken: dict[int, str] = {}
-    for name in sorted(by_name, key=lambda name: (name not in DEFAULT_CAMERA_IDS, by_name[name])):
+    others = sorted(by_name.keys() - DEFAULT_CAMERA_IDS.keys(), key=lambda name: by_name[name])
+    for name in [name for name in DEFAULT_CAMERA_IDS if name in by_name] + others:
         wanted = DEFAULT_CAMERA_IDS.get(name)
-        free = next(number for number in range(len(by_name) + 8) if number not in taken)
+        free = max([FIRST_FREE_ID - 1, *taken]) + 1
         taken[free if wanted is None or wanted in taken else wanted] = name
     return tuple(CameraTopic(number, taken[number], by_name[taken[number]]) for number in sorted(taken))
 

@@ -18,12 +18,16 @@ def test_alpamayo_names_have_their_ids():
     assert found(**topics) == [(0, "cross_left"), (1, "front_wide"), (2, "cross_right"), (6, "front_tele")]
 
 
-def test_other_names_take_the_free_ids_in_order():
+def test_other_names_come_after_the_known_ones_in_order():
     assert found(__camera__right__image=RAW, __camera__front__image=RAW, __camera__left__image=RAW) == [
-        (0, "left"),
         (1, "front"),
-        (2, "right"),
+        (10, "left"),
+        (11, "right"),
     ]
+
+
+def test_front_makes_way_for_front_wide():
+    assert found(__camera__front__image=RAW, __camera__front_wide__image=RAW) == [(1, "front_wide"), (10, "front")]
 
 
 def test_raw_goes_before_compressed_and_depth_is_no_camera():
@@ -36,8 +40,8 @@ def test_raw_goes_before_compressed_and_depth_is_no_camera():
         "/odometry": TopicInfo("nav_msgs/msg/Odometry", 3),
     }
     assert find_cameras(topics) == (
-        CameraTopic(0, "rear", "/camera/rear/image/compressed"),
         CameraTopic(1, "front", "/camera/front/image"),
+        CameraTopic(10, "rear", "/camera/rear/image/compressed"),
     )
 
 
