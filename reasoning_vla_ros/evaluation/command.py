@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from reasoning_vla_ros.evaluation.cameras import parse_camera
+from reasoning_vla_ros.evaluation.errors import EvaluationError
 from reasoning_vla_ros.evaluation.outcome import EvaluationResult
 from reasoning_vla_ros.evaluation.recording import Recording
-from reasoning_vla_ros.evaluation.run import evaluate
+from reasoning_vla_ros.evaluation.run import evaluate, require_distinct
 from reasoning_vla_ros.planning.settings import PlannerSettings
 
 
@@ -41,10 +42,16 @@ def evaluate_command(
     Args:
         cameras: as `parse_camera` reads them.
         json_path: where a copy of metrics.json goes.
+
+    Raises:
+        EvaluationError: `json_path` is a folder; else as `evaluate` does.
     """
     from reasoning_vla_ros.planning.planner import Planner
 
+    if json_path is not None and json_path.is_dir():
+        raise EvaluationError(f"--json {json_path} is a folder, needed the name of a file")
     topics = [parse_camera(text) for text in cameras or ()]
+    require_distinct(bags)
     for bag in bags:  # what a bag lacks is told before minutes go into loading a model
         Recording(bag, cameras=topics, odometry_topic=odometry)
     with console.status("Loading the model"):
@@ -78,7 +85,10 @@ def model_notes(model: str) -> list[str]:
     from reasoning_vla_ros.planning.model_loading import model_config
 
     if model_config(model).get("untrained"):
-        return ["The model's weights are random, it was never trained: its plans and its texts mean nothing."]
+        return [
+            "The model's weights are random, it was never trained: its plans and its texts mean nothing. Scores near a "
+            "baseline's are no skill either: the demo model's tokens only allow mild motion around constant velocity."
+        ]
     return []
 
 
@@ -99,6 +109,12 @@ def print_headline(result: EvaluationResult, console: Console) -> None:
         f"{overall['num_plans']} plans, {overall['validity_rate']:.0%} valid; scored on {overall['scored_on']}",
         f"plan time p50 {total['p50']:.3f} s, p99 {total['p99']:.3f} s",
         *(f"note: {note}" for note in result.metrics["notes"]),
+        *(
+            f"{Path(bag['path']).name}: {skip['count']} skipped as {reason}; first: {skip['first']}"
+            for bag in result.metrics["bags"]
+            for reason, skip in bag["skipped"].items()
+        ),
+        *(f"{Path(bag['path']).name}: note: {note}" for bag in result.metrics["bags"] for note in bag["notes"]),
         f"report: {result.report_path}",
         f"metrics: {result.metrics_path}",
         *(f"plans: {path}" for path in result.plans_paths),

@@ -17,7 +17,7 @@ from reasoning_vla_ros.evaluation.report.samples import Shown
 from reasoning_vla_ros.evaluation.scoring import PLANNER, ScoredPlan, ScoringSettings
 from reasoning_vla_ros.evaluation.summary import number, summarise
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _PACKAGES = ("reasoning_vla_ros", "numpy", "torch", "transformers", "rosbags")
 
 
@@ -85,7 +85,7 @@ def _bag(source: int, recording: Recording, plans: Sequence[ScoredPlan], scoring
         "cameras": [vars(camera) for camera in recording.cameras],
         "odometry": recording.odometry_topic,
         "odometry_span_s": round(recording.truth.span_s, 3),
-        "skipped": dict(recording.skipped),
+        "skipped": recording.skipped.as_json(),
         "notes": list(recording.notes),
         "scores": summarise(own, scoring),
         "plans": [_plan(each, scoring) for each in own],

@@ -16,7 +16,7 @@ from reasoning_vla_ros.evaluation.fitting import BaselineSet
 from reasoning_vla_ros.evaluation.outcome import EvaluationResult, write_outcome
 from reasoning_vla_ros.evaluation.recording import Recording
 from reasoning_vla_ros.evaluation.report.samples import Shown
-from reasoning_vla_ros.evaluation.run import NUM_PICTURES
+from reasoning_vla_ros.evaluation.run import NUM_PICTURES, require_distinct
 from reasoning_vla_ros.evaluation.scoring import ScoredPlan, ScoringSettings, score_plan
 from reasoning_vla_ros.messages.plan_messages import EGO_POSE, plan_from_msg
 from reasoning_vla_ros.messages.stamps import stamp_to_ns
@@ -56,6 +56,7 @@ def score_recorded_plans(
             not one plan can be scored.
         BagError: a bag can't be read.
     """
+    require_distinct([bag], train_bags)
     scoring = scoring or ScoringSettings()
     options: dict[str, Any] = {"odometry_topic": odometry_topic, "observation_options": observation_options}
     recording = Recording(bag, cameras=cameras, need_cameras=False, **options)
@@ -66,12 +67,14 @@ def score_recorded_plans(
     for message in _plan_messages(Path(plans_bag), plan_topic):
         t0_ns = stamp_to_ns(message.header.stamp)
         if plans and t0_ns <= plans[-1].plan.t0_ns:
-            recording.skipped["plan_not_newer"] += 1
+            recording.skipped.add(
+                "plan_not_newer", f"t0 {t0_ns * 1e-9:.3f} s comes after {plans[-1].plan.t0_ns * 1e-9:.3f} s"
+            )
             continue
         try:
             pose_in_odom = recording.truth.pose_in_odom(t0_ns)
-        except EvaluationError:
-            recording.skipped["no_odometry_at_t0"] += 1
+        except EvaluationError as error:
+            recording.skipped.add("no_odometry_at_t0", error)
             continue
         frame = str(message.header.frame_id)
         if frame not in (recording.odom_frame, recording.ego_frame):
@@ -82,8 +85,7 @@ def score_recorded_plans(
         try:
             plan = plan_from_msg(message, pose_in_odom if frame == recording.odom_frame else EGO_POSE)
         except ValueError as error:
-            recording.skipped["bad_plan"] += 1
-            recording.notes.append(f"the plan at {t0_ns * 1e-9:.3f} s can't be read: {error}")
+            recording.skipped.add("bad_plan", f"the plan at {t0_ns * 1e-9:.3f} s can't be read: {error}")
             continue
         published_ns = stamp_to_ns(message.publish_stamp)
         latency_s = (published_ns - t0_ns) * 1e-9
@@ -104,7 +106,7 @@ def score_recorded_plans(
             )
         )
     if not plans:
-        reasons = ", ".join(f"{count} x {code}" for code, count in recording.skipped.items()) or "it holds none"
+        reasons = "; ".join([*recording.skipped.lines(), *recording.notes]) or "it holds none"
         raise EvaluationError(f"not one plan of {plans_bag} can be scored against {bag}: {reasons}")
     clock_note = ["Publication stamps are of another clock than t0, so no end-to-end latency is given."]
     return write_outcome(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from reasoning_vla_ros.evaluation.calibration import (
 from reasoning_vla_ros.evaluation.cameras import IMAGE_TYPES, CameraTopic, find_cameras, info_topic_of
 from reasoning_vla_ros.evaluation.errors import EvaluationError
 from reasoning_vla_ros.evaluation.ground_truth import GroundTruth
+from reasoning_vla_ros.evaluation.skips import Skips
 from reasoning_vla_ros.messages.images import ImageDecodeError, image_to_rgb
 from reasoning_vla_ros.messages.odometry import OdometryError, StampedPose, ego_pose_from_odometry
 from reasoning_vla_ros.messages.stamps import stamp_to_ns
@@ -31,6 +31,8 @@ from reasoning_vla_ros.planning.observation_builder import TIME_JUMP_S, Observat
 
 ODOMETRY_TYPE = "nav_msgs/msg/Odometry"
 TF_STATIC_TOPIC = "/tf_static"
+# The camera to show when none has a calibration, the first that there is.
+_FRONT_NAMES = ("front_wide", "front")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class Moment:
     t0_ns: int
     observation: Observation
     pose_in_odom: Pose
+
+
+class _EndOfRecording(Exception):
+    """What follows is not continuous with what was read; the reason stands in the notes."""
 
 
 class Recording:
@@ -56,7 +62,7 @@ class Recording:
         truth: the ground truth.
         calibrations: by camera name, of the cameras that have one.
         odom_frame, ego_frame: frames of the odometry.
-        skipped: reasons for which instants or messages were passed over, counted while reading.
+        skipped: reasons for which instants or messages were passed over, counted while reading, with the first message.
         notes: what a reader of the report should know about this bag.
 
     Raises:
@@ -74,7 +80,7 @@ class Recording:
         need_cameras: bool = True,
     ) -> None:
         self.path = Path(path)
-        self.skipped: Counter[str] = Counter()
+        self.skipped = Skips()
         self.notes: list[str] = []
         with BagReader(self.path) as reader:
             self.topics = dict(reader.topics)
@@ -86,6 +92,7 @@ class Recording:
         )
         self.odom_frame = self.ego_frame = ""
         self.truth = GroundTruth(self._read_odometry(), self.config.max_odometry_gap_s)
+        self.notes += self.truth.jumps
         self.calibrations = self._read_calibrations()
 
     def count_moments(self, stride: int = 1, max_plans: int | None = None) -> int:
@@ -100,7 +107,7 @@ class Recording:
 
         Messages go in log order through the same ObservationBuilder as in the live node. Every `stride`-th new t0 is
         taken, `max_plans` observations at most; a t0 without an observation is counted in `skipped` by its reason.
-        Reading stops where time jumps back.
+        Reading stops where time jumps back or the odometry changes its frames.
         """
         if stride < 1:
             raise ValueError(f"stride must be at least 1, got {stride}")
@@ -114,13 +121,13 @@ class Recording:
                 if not self._add(builder, topic, message):
                     continue
                 t0_ns = builder.newest_t0_ns()
-            except TimeJumpError:
-                return  # noted when the odometry was read, or below
+            except _EndOfRecording:
+                return
             except CameraSkewError as error:
                 newest = builder.frames[self.cameras[0].name].newest_ns or 0
                 if newest > skewed_ns:  # once a frame of the first camera, as a t0 would be
                     skewed_ns = newest
-                    self.skipped[error.code] += 1
+                    self.skipped.add(error.code, error)
                 continue
             if t0_ns is None or t0_ns <= last_ns:
                 continue
@@ -131,17 +138,19 @@ class Recording:
                 observation = builder.build(t0_ns, instruction, embodiment)
                 moment = Moment(t0_ns, observation, builder.pose_in_odom(t0_ns))
             except ObservationError as error:
-                self.skipped[error.code] += 1
+                self.skipped.add(error.code, error)
                 continue
             given += 1
             yield moment
 
     def front_camera(self) -> CameraTopic | None:
-        """The camera for pictures: of those with a calibration the one that looks ahead most, else the first."""
+        """The camera for pictures: of those with a calibration the one that looks ahead most, else the one whose name
+        says that it does, else the first."""
         known = [camera for camera in self.cameras if camera.name in self.calibrations]
         if known:
             return max(known, key=lambda camera: self.calibrations[camera.name].forwardness)
-        return self.cameras[0] if self.cameras else None
+        named = [camera for name in _FRONT_NAMES for camera in self.cameras if camera.name == name]
+        return next(iter([*named, *self.cameras]), None)
 
     def images(self, stamps_ns: Collection[int], camera: CameraTopic) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """(stamp, RGB image uint8 [H, W, 3]) of a camera's frames with the given header stamps."""
@@ -152,14 +161,21 @@ class Recording:
                 yield stamp_ns, image_to_rgb(message)
 
     def _add(self, builder: ObservationBuilder, topic: str, message: Any) -> bool:
-        """Gives a message to the builder; False where it can't be used, which is counted."""
+        """Gives a message to the builder; False where it can't be used, which is counted.
+
+        Raises:
+            _EndOfRecording: time jumps back, or the odometry's frames change.
+        """
         stamp_ns = stamp_to_ns(message.header.stamp)
         if stamp_ns == 0:
-            self.skipped["no_stamp"] += topic != self.odometry_topic
+            if topic != self.odometry_topic:  # the odometry's were counted when it was read
+                self.skipped.add("no_stamp", f"an image of {topic} has a header stamp of 0")
             return False
         try:
             if topic == self.odometry_topic:
                 pose = ego_pose_from_odometry(message)
+                if (pose.frame_id, pose.child_frame_id) != (self.odom_frame, self.ego_frame):
+                    raise _EndOfRecording  # noted when the odometry was read
                 builder.add_pose(pose.stamp_ns, pose.xyz, pose.quat_xyzw)
             else:
                 name = next(camera.name for camera in self.cameras if camera.topic == topic)
@@ -167,17 +183,23 @@ class Recording:
         except OdometryError:
             return False  # counted when the odometry was read
         except ImageDecodeError as error:
-            if not self.skipped["image_decode"]:
-                self.notes.append(f"an image of {topic} could not be decoded: {error}")
-            self.skipped["image_decode"] += 1
+            self.skipped.add("image_decode", f"{topic}: {error}")
             return False
         except TimeJumpError as error:
             self._note_once(f"reading stopped early: {error}")
-            raise
+            raise _EndOfRecording from error
         return True
 
     def _choose_cameras(self, given: Sequence[CameraTopic], need_cameras: bool) -> tuple[CameraTopic, ...]:
         cameras = tuple(sorted(given, key=lambda camera: camera.camera_id)) or find_cameras(self.topics)
+        by_topic: dict[str, CameraTopic] = {}
+        for camera in cameras:
+            other = by_topic.setdefault(camera.topic, camera)
+            if other is not camera:
+                raise EvaluationError(
+                    f"cameras {other.name!r} (id {other.camera_id}) and {camera.name!r} (id {camera.camera_id}) have "
+                    f"the same topic {camera.topic}; each camera needs a topic of its own"
+                )
         for camera in cameras:
             info = self.topics.get(camera.topic)
             if info is None or info.msg_type not in IMAGE_TYPES:
@@ -217,13 +239,17 @@ class Recording:
             try:
                 pose = ego_pose_from_odometry(message)
             except OdometryError as error:
-                if not self.skipped["bad_odometry"]:
-                    self.notes.append(str(error))
-                self.skipped["bad_odometry"] += 1
+                self.skipped.add("bad_odometry", error)
                 continue
             if pose.stamp_ns == 0:
-                self.skipped["odometry_no_stamp"] += 1
+                self.skipped.add("odometry_no_stamp", f"a message of {self.odometry_topic} has a header stamp of 0")
                 continue
+            if poses and _frames(pose) != _frames(poses[0]):
+                self._note_once(
+                    f"the odometry's frames change from {_frames(poses[0])} to {_frames(pose)} at "
+                    f"{pose.stamp_ns * 1e-9:.3f} s; its poses do not go on from those before; what follows is left out"
+                )
+                break
             if poses and poses[-1].stamp_ns - pose.stamp_ns > TIME_JUMP_S * 1e9:
                 self._note_once(
                     f"odometry jumps back from {poses[-1].stamp_ns * 1e-9:.3f} s to {pose.stamp_ns * 1e-9:.3f} s; "
@@ -232,7 +258,7 @@ class Recording:
                 break
             poses.append(pose)
         if len(poses) < 2:
-            reasons = ", ".join(f"{count} {code}" for code, count in self.skipped.items()) or "none dropped"
+            reasons = "; ".join([*self.skipped.lines(), *self.notes]) or "none dropped"
             raise EvaluationError(
                 f"bag {self.path}: {self.odometry_topic} gives {len(poses)} usable poses, needed at least 2 ({reasons})"
             )
@@ -275,3 +301,7 @@ class Recording:
     def _describe_topics(self) -> str:
         listed = ", ".join(f"{topic} [{info.msg_type}] x{info.count}" for topic, info in self.topics.items())
         return f"It has: {listed}"
+
+
+def _frames(pose: StampedPose) -> str:
+    return f"{pose.frame_id!r} -> {pose.child_frame_id!r}"

@@ -89,11 +89,13 @@ def evaluate(
         force_progress: a progress bar even where the console is no terminal.
 
     Raises:
-        EvaluationError: topics are missing or ambiguous, or not one plan could be made; the message says why.
+        EvaluationError: a bag is given twice, topics are missing or ambiguous, or not one plan could be made; the
+            message says why.
         BagError: a bag can't be read.
     """
     if not bags:
         raise EvaluationError("no bag was given, needed at least one")
+    require_distinct(bags, train_bags)
     scoring = scoring or ScoringSettings()
     options: dict[str, Any] = {"odometry_topic": odometry_topic, "observation_options": observation_options}
     recordings = [Recording(bag, cameras=cameras, **options) for bag in bags]
@@ -156,6 +158,20 @@ def evaluate(
     )
 
 
+def require_distinct(bags: Sequence[Path | str], train_bags: Sequence[Path | str] = ()) -> None:
+    """Raises EvaluationError when a bag is given twice: the fitted baseline would have seen what it is scored on."""
+    seen: dict[Path, Path | str] = {}
+    for bag in (*bags, *train_bags):
+        place = Path(bag).resolve()
+        for other in (place, *place.parents):  # a file of a bag's folder is that bag
+            if other in seen:
+                raise EvaluationError(
+                    f"bag {bag} is given twice (as {seen[other]} before); the ego-history baseline would be fitted on "
+                    "what it is scored on, needed different recordings"
+                )
+        seen[place] = bag
+
+
 def _message(plan: Plan, moment: Moment, recording: Recording) -> Any:
     cameras = moment.observation.cameras
     return plan_to_msg(
@@ -191,7 +207,7 @@ def _shown(scored: ScoredPlan, moment: Moment, recording: Recording) -> Shown:
 
 
 def _why_none(recording: Recording) -> str:
-    reasons = ", ".join(f"{count} x {code}" for code, count in recording.skipped.most_common()) or "nothing to plan at"
+    reasons = "; ".join([*recording.skipped.lines(), *recording.notes]) or "nothing to plan at"
     needed_s = (recording.config.num_history - 1) * recording.config.history_dt_s
     return (
         f"Bag {recording.path}: {reasons}; its odometry spans {recording.truth.span_s:.1f} s, a plan needs "

@@ -63,6 +63,7 @@ class ScoredPlan:
         curves: displacement at CURVE_S by method.
         comfort: of the selected candidate, None where there is none.
         end_to_end_s: from t0 to publication, where the plan was published by a node.
+        segment: number of jumps of the odometry before t0; `in_odom` compares only where it is equal.
     """
 
     source: int
@@ -76,6 +77,7 @@ class ScoredPlan:
     curves: dict[str, NDArray[np.float64]]
     comfort: Comfort | None
     end_to_end_s: float | None = field(default=None)
+    segment: int = 0
 
     @property
     def is_valid(self) -> bool:
@@ -142,6 +144,7 @@ def score_plan(
         curves=curves,
         comfort=harshness,
         end_to_end_s=end_to_end_s,
+        segment=int(truth.segments(np.array([plan.t0_ns], np.int64))[0]),
     )
 
 

@@ -95,7 +95,8 @@ def _deviations(plans: Sequence[ScoredPlan]) -> dict[str, Any]:
     for name in method_names(plans):
         metres, gaps_s = [], []
         for first, second in pairwise(plans):
-            if first.source == second.source and name in first.in_odom and name in second.in_odom:
+            same_frame = (first.source, first.segment) == (second.source, second.segment)
+            if same_frame and name in first.in_odom and name in second.in_odom:
                 stamps = [
                     each.plan.t0_ns + np.rint(each.future.times_s * 1e9).astype(np.int64) for each in (first, second)
                 ]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from reasoning_vla_ros.bags import BagWriter
+from reasoning_vla_ros.bags import BagReader, BagWriter
 from reasoning_vla_ros.bags.recording import CameraMount, DriveRecorder
 from reasoning_vla_ros.evaluation.baselines import ConstantVelocity
 from reasoning_vla_ros.planning import Plan, StageSeconds
@@ -33,6 +33,15 @@ def write_drive(path: Path, *, seconds: float, image_seconds: float, speed_mps=8
             if step % 2 == 0 and t < image_seconds:
                 recorder.write_image(camera, stamp_ns, pixels)
     return path
+
+
+def rewritten(source: Path, target: Path, change) -> Path:
+    """A copy of a bag; `change(topic, message, time)` gives the (topic, message, time) triples to write instead."""
+    with BagReader(source) as reader, BagWriter(target) as writer:
+        for topic, time_ns, message in reader.messages():
+            for each in change(topic, message, time_ns):
+                writer.write(*each)
+    return target
 
 
 class StubPlanner:
@@ -83,3 +92,8 @@ def stub_planner() -> type[StubPlanner]:
 @pytest.fixture(scope="session")
 def drive_writer():
     return write_drive
+
+
+@pytest.fixture(scope="session")
+def bag_rewriter():
+    return rewritten

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 from html.parser import HTMLParser
@@ -12,6 +13,7 @@ from reasoning_vla_ros.evaluation.report.samples import EvenSample
 from reasoning_vla_ros.evaluation.scoring import PLANNER, UNCHECKED
 from reasoning_vla_ros.planning import plan_seed
 
+START_NS = 1_700_000_000_000_000_000
 NASTY = "Yield <script>alert('x')</script> & {{ 7 * 7 }} $x_1$ \N{CJK UNIFIED IDEOGRAPH-6F22}"
 
 
@@ -82,7 +84,9 @@ def test_metrics_file(finished):
     assert overall["plan_deviation"][PLANNER]["mean_gap_s"] == pytest.approx(0.2)
     assert overall["latency_s"]["total"]["p50"] == pytest.approx(0.11)
     assert sum(each["count"] for each in overall["manoeuvres"].values()) == 11
-    assert metrics["bags"][0]["skipped"] == {"stale_frame": 1, "history_span": 7}
+    skipped = metrics["bags"][0]["skipped"]
+    assert {reason: skip["count"] for reason, skip in skipped.items()} == {"stale_frame": 1, "history_span": 7}
+    assert skipped["stale_frame"]["first"].startswith("camera 'front' needs a frame within 0.120 s")
     assert len(metrics["bags"][0]["plans"]) == 13
     assert metrics["definitions"]["ade_m"].startswith("ADE@h")
     assert metrics["run"]["seed"] == 7
@@ -131,6 +135,7 @@ def test_the_report_is_complete_in_itself_and_escapes_text(finished):
         "ADE at all instants",
         "speed of 99 m/s, at most 60 m/s",
         "history_span",
+        "first: odometry covers",
         "cross-fitted",
         "keep lane",
     ):
@@ -190,12 +195,59 @@ def test_the_history_baseline_can_be_fitted_on_other_bags(drive, drive_writer, t
 
 def test_no_plan_at_all_is_an_error_with_the_reasons(drive_writer, tmp_path, stub_planner):
     bag = drive_writer(tmp_path / "tiny.mcap", seconds=1.0, image_seconds=1.0)
-    reasons = r"not one plan could be made\. Bag .*8 x history_span, 2 x stale_frame.*needs 1.5 s"
+    reasons = (
+        r"not one plan could be made\. Bag .*8 x history_span \(first: odometry covers .*"
+        r"2 x stale_frame \(first: camera 'front' .*needs 1.5 s"
+    )
     with pytest.raises(EvaluationError, match=reasons):
         evaluate([bag], stub_planner(), tmp_path / "out")
     assert not (tmp_path / "out" / "plans.mcap").exists()
     with pytest.raises(EvaluationError, match="no bag was given"):
         evaluate([], stub_planner(), tmp_path / "out")
+
+
+def test_images_that_cannot_be_read_are_named_in_the_error(drive, bag_rewriter, tmp_path, stub_planner):
+    def as_nv12(topic, message, time_ns):
+        changed = dataclasses.replace(message, encoding="nv12") if topic == "/camera/front/image" else message
+        return [(topic, changed, time_ns)]
+
+    bag = bag_rewriter(drive, tmp_path / "nv12.mcap", as_nv12)
+    with pytest.raises(EvaluationError, match=r"41 x image_decode \(first: /camera/front/image: .*nv12"):
+        evaluate([bag], stub_planner(), tmp_path / "out")
+
+
+def test_the_same_bag_twice_is_refused(drive, tmp_path, stub_planner):
+    (tmp_path / "link.mcap").symlink_to(drive)
+    for bags, train_bags in (([drive, drive], []), ([drive, tmp_path / "link.mcap"], []), ([drive], [drive])):
+        with pytest.raises(EvaluationError, match=r"drive.mcap before\); .*needed different recordings"):
+            evaluate(bags, stub_planner(), tmp_path / "out", train_bags=train_bags)
+    with pytest.raises(EvaluationError, match="is given twice"):
+        score_recorded_plans(drive, drive, tmp_path, train_bags=[drive])
+
+
+def test_nothing_is_scored_across_a_jump_of_the_odometry(drive, bag_rewriter, tmp_path, stub_planner):
+    jump_ns = START_NS + 3_000_000_000
+
+    def shift(topic, message, time_ns):
+        if topic == "/odometry" and time_ns >= jump_ns:
+            pose = message.pose.pose
+            moved = dataclasses.replace(pose, position=dataclasses.replace(pose.position, x=pose.position.x + 500.0))
+            message = dataclasses.replace(message, pose=dataclasses.replace(message.pose, pose=moved))
+        return [(topic, message, time_ns)]
+
+    bag = bag_rewriter(drive, tmp_path / "jump.mcap", shift)
+    result = evaluate([bag], stub_planner(), tmp_path / "out", num_pictures=1)
+    assert "odometry jumps 1 time(s), first at" in result.metrics["bags"][0]["notes"][0]
+    assert result.metrics["bags"][0]["skipped"]["history_gap"]["first"].startswith("odometry jumps at")
+    before, after = ([each for each in result.plans if (each.plan.t0_ns < jump_ns) is side] for side in (True, False))
+    assert before
+    assert not any(each.future.valid[each.future.times_s > 1.6].any() for each in before)
+    curves = np.array([each.curves["constant velocity"] for each in before])
+    assert np.nanmax(curves) < 1.0  # not the 500 m of the jump
+    overall = result.metrics["overall"]
+    assert overall["plan_deviation"][PLANNER]["count"] == max(len(before) - 1, 0) + max(len(after) - 1, 0)
+    for name in ("ego history", "constant velocity"):
+        assert overall["methods"][name]["ade_m"]["1"]["mean"] < 1.0
 
 
 def test_recorded_plans_must_be_there(drive, tmp_path):

@@ -9,15 +9,6 @@ from reasoning_vla_ros.evaluation.errors import EvaluationError
 from reasoning_vla_ros.evaluation.recording import Recording
 
 
-def rewritten(source, target, change):
-    """A copy of a bag; `change(topic, message, time)` gives the (topic, message, time) triples to write instead."""
-    with BagReader(source) as reader, BagWriter(target) as writer:
-        for topic, time_ns, message in reader.messages():
-            for each in change(topic, message, time_ns):
-                writer.write(*each)
-    return target
-
-
 def without(dropped):
     return lambda topic, message, time_ns: [] if topic == dropped else [(topic, message, time_ns)]
 
@@ -42,17 +33,17 @@ def test_the_calibration_is_found(drive):
     assert recording.front_camera().topic == "/camera/front/image"
 
 
-def test_without_static_transforms_there_is_a_note_and_no_calibration(drive, tmp_path):
-    recording = Recording(rewritten(drive, tmp_path / "no_tf.mcap", without("/tf_static")))
+def test_without_static_transforms_there_is_a_note_and_no_calibration(drive, tmp_path, bag_rewriter):
+    recording = Recording(bag_rewriter(drive, tmp_path / "no_tf.mcap", without("/tf_static")))
     assert recording.calibrations == {}
     assert "not drawn" in recording.notes[0]
     assert "no static transforms" in recording.notes[0]
 
 
-def test_missing_topics_are_named_with_what_there_is(drive, tmp_path):
+def test_missing_topics_are_named_with_what_there_is(drive, tmp_path, bag_rewriter):
     with pytest.raises(EvaluationError, match=r"has no odometry, needed .*It has: /camera/front/camera_info"):
-        Recording(rewritten(drive, tmp_path / "a.mcap", without("/odometry")))
-    blind = rewritten(drive, tmp_path / "b.mcap", without("/camera/front/image"))
+        Recording(bag_rewriter(drive, tmp_path / "a.mcap", without("/odometry")))
+    blind = bag_rewriter(drive, tmp_path / "b.mcap", without("/camera/front/image"))
     with pytest.raises(EvaluationError, match=r"has no camera images, needed .*/odometry \[nav_msgs"):
         Recording(blind)
     assert Recording(blind, need_cameras=False).cameras == ()
@@ -60,12 +51,12 @@ def test_missing_topics_are_named_with_what_there_is(drive, tmp_path):
         Recording(drive, cameras=[CameraTopic(0, "x", "/odometry")])
 
 
-def test_several_odometry_topics_must_be_told_apart(drive, tmp_path):
+def test_several_odometry_topics_must_be_told_apart(drive, tmp_path, bag_rewriter):
     def double(topic, message, time_ns):
         copies = [(topic, message, time_ns)]
         return [*copies, ("/gnss/odometry", message, time_ns)] if topic == "/odometry" else copies
 
-    bag = rewritten(drive, tmp_path / "two.mcap", double)
+    bag = bag_rewriter(drive, tmp_path / "two.mcap", double)
     with pytest.raises(EvaluationError, match=r"2 odometry topics, name the one to use: /gnss/odometry, /odometry"):
         Recording(bag)
     assert Recording(bag, odometry_topic="/odometry").odometry_topic == "/odometry"
@@ -86,7 +77,7 @@ def test_reading_stops_where_time_jumps_back(drive, tmp_path):
     assert any("jump" in note for note in recording.notes)
 
 
-def test_poses_that_are_none_are_counted(drive, tmp_path):
+def test_poses_that_are_none_are_counted(drive, tmp_path, bag_rewriter):
     def spoil(topic, message, time_ns):
         if topic == "/odometry" and (time_ns // 50_000_000) % 20 == 0:
             pose = dataclasses.replace(message.pose.pose.position, x=float("nan"))
@@ -94,7 +85,7 @@ def test_poses_that_are_none_are_counted(drive, tmp_path):
             message = dataclasses.replace(message, pose=dataclasses.replace(message.pose, pose=inner))
         return [(topic, message, time_ns)]
 
-    recording = Recording(rewritten(drive, tmp_path / "nan.mcap", spoil))
+    recording = Recording(bag_rewriter(drive, tmp_path / "nan.mcap", spoil))
     assert recording.skipped["bad_odometry"] == 40
     assert len(list(recording.moments())) > 20  # a lost pose is interpolated over
 
@@ -113,3 +104,38 @@ def test_a_truncated_bag_gives_what_is_readable_and_a_note(drive, tmp_path):
     recording = Recording(tmp_path / "cut.mcap")
     assert 0 < recording.truth.span_s < 39
     assert any("damaged" in note for note in recording.notes)
+
+
+def test_two_cameras_need_two_topics(drive):
+    same = [CameraTopic(1, "a", "/camera/front/image"), CameraTopic(2, "b", "/camera/front/image")]
+    with pytest.raises(
+        EvaluationError, match=r"cameras 'a' \(id 1\) and 'b' \(id 2\) have the same topic /camera/front"
+    ):
+        Recording(drive, cameras=same)
+
+
+def test_reading_stops_where_the_odometry_changes_its_frame(drive, tmp_path, bag_rewriter):
+    begin_ns = int(Recording(drive).truth.stamps_ns[0])
+
+    def rename(topic, message, time_ns):
+        if topic == "/odometry" and time_ns >= begin_ns + 3_000_000_000:
+            message = dataclasses.replace(message, header=dataclasses.replace(message.header, frame_id="map"))
+        return [(topic, message, time_ns)]
+
+    recording = Recording(bag_rewriter(drive, tmp_path / "map.mcap", rename))
+    assert recording.odom_frame == "odom"
+    assert recording.truth.span_s == pytest.approx(2.95)
+    assert recording.notes[0].startswith("the odometry's frames change from 'odom' -> 'base_link' to 'map' -> ")
+    t0_ns = [moment.t0_ns for moment in recording.moments()]
+    assert t0_ns[-1] == begin_ns + 2_900_000_000
+
+
+def test_pictures_without_calibration_show_the_front(drive, tmp_path, bag_rewriter):
+    def double(topic, message, time_ns):
+        copy = [("/camera/cross_left/image", message, time_ns)] if topic == "/camera/front/image" else []
+        return [] if topic == "/tf_static" else [(topic, message, time_ns), *copy]
+
+    recording = Recording(bag_rewriter(drive, tmp_path / "two.mcap", double))
+    assert [camera.name for camera in recording.cameras] == ["cross_left", "front"]
+    assert recording.calibrations == {}
+    assert recording.front_camera().name == "front"

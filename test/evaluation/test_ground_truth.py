@@ -81,3 +81,23 @@ def test_samples_agree_with_history_and_future_at_their_instants():
 def test_long_recordings_are_thinned_out():
     truth = GroundTruth(line(np.arange(0, 60, 0.2)))
     assert 90 <= len(truth.motion_samples(0, [1.0], max_samples=100)) <= 100
+
+
+def test_a_jump_parts_the_recording_even_where_every_instant_is_a_pose():
+    t = np.arange(0, 30.05, 0.1)
+    truth = GroundTruth([pose(s, 10 * s + 400 * (s > 14.95), 0.0) for s in t])
+    assert len(truth.jumps) == 1
+    assert "first at 4010.0 m/s" in truth.jumps[0]
+    future = truth.future(START_NS + 14_500_000_000, [0.3, 0.4, 0.45, 0.5, 1.0])
+    assert future.valid.tolist() == [True, True, False, False, False]
+    assert np.isnan(future.xyz[2:]).all()
+    history = truth.history(START_NS + 15_200_000_000, 4, 0.1)
+    assert history.valid.tolist() == [False, True, True, True]
+    samples = truth.motion_samples(0, np.arange(1, 65) * 0.1)
+    straight = samples.t0_ns[:, None] * 0 + 10 * samples.times_s
+    np.testing.assert_allclose(samples.future_xyz[..., 0][samples.valid], straight[samples.valid], atol=1e-5)
+    np.testing.assert_allclose(samples.history_xyz[:, 0, 0], -15.0, atol=1e-5)
+
+
+def test_fast_driving_is_no_jump():
+    assert GroundTruth(line(np.arange(0, 2, 0.05), speed=95.0)).jumps == []
