@@ -54,7 +54,7 @@ class ParameterTable:
             value = self._node.declare_parameter(spec.name, default, descriptor).value
         except ParameterException as error:  # a type or range that the file's value does not fit
             self._node.declare_parameter(spec.name, default, descriptor, ignore_override=True)
-            self._problems[spec.name] = f"{_demand(spec)}; {error}"
+            self._problems[spec.name] = f"{spec.demand}; {error}"
             return
         if problem := spec.problem(value):
             self._problems[spec.name] = problem
@@ -76,12 +76,6 @@ class ParameterTable:
         if self._is_configured():
             self.values = dataclasses.replace(self.values, **accepted)
         return SetParametersResult(successful=True)
-
-
-def _demand(spec: ParameterSpec) -> str:
-    bounds = f" within {spec.minimum:g}..{spec.maximum:g}" if spec.minimum is not None else ""
-    hint = ", written with a point as in 1.0" if spec.type_name == "double" else ""
-    return f"needed a {spec.type_name}{bounds}{hint}"
 
 
 def _descriptor(spec: ParameterSpec) -> ParameterDescriptor:

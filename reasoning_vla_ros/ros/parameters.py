@@ -173,14 +173,24 @@ class ParameterSpec:
     choices: tuple[str, ...]
     dynamic: bool
 
+    @property
+    def demand(self) -> str:
+        """What a value has to be."""
+        if self.type_name == "string_array":
+            return f'needed a string_array of at least one entry like "{self.default[0]}"'
+        bounds = f" within {self.minimum:g}..{self.maximum:g}" if self.minimum is not None else ""
+        hint = ", written with a point as in 1.0" if self.type_name == "double" else ""
+        return f"needed a {self.type_name}{bounds}{hint}"
+
     def problem(self, value: Any) -> str:
         """What is wrong with a value: what it was and what it should be. Empty when nothing is."""
+        # ROS gives an empty list of a YAML file no type: it arrives as None, or as an array of bytes.
+        if self.type_name == "string_array" and value in (None, (), [], b""):
+            return f"{self.demand}, got none"
         if problem := self._type_problem(value):
             return problem
         if self.choices and value not in self.choices:
             return f"needed one of {', '.join(self.choices)}, got {value!r}"
-        if self.type_name == "string_array" and not value:
-            return "needed at least one entry, got none"
         low, high = self.minimum, self.maximum
         if low is not None and high is not None and not low <= value <= high:
             return f"needed {low:g}..{high:g}, got {value:g}"

@@ -66,6 +66,12 @@ def test_cameras() -> None:
         parse_cameras(["front:0", "front:1"])
 
 
+@pytest.mark.parametrize("empty", [None, (), [], b""])
+def test_no_camera_says_what_an_entry_looks_like(empty: object) -> None:
+    with pytest.raises(ParameterError, match='cameras: needed a string_array of at least one entry like "front:1"'):
+        parameters_from({"cameras": empty})
+
+
 def test_parameters_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         PlannerParameters().seed = 1  # type: ignore[misc]
