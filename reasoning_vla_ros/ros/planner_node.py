@@ -18,7 +18,7 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
 from reasoning_vla_ros.planning.errors import ObservationError
@@ -352,26 +352,35 @@ def _describe(error: Exception | None) -> str:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Runs the node until SIGINT or SIGTERM."""
-    rclpy.init(args=args)
-    node = PlannerNode()
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
+    """Runs the node until SIGINT or SIGTERM, which may come at any time; 0 then."""
     try:
-        node.start()
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
+        rclpy.init(args=args)
+        try:
+            _run()
+        # A signal during construction, a transition or a callback invalidates what it works with; that is no error.
+        except Exception:
+            if rclpy.ok():
+                raise
+    except KeyboardInterrupt:  # out here, as a second one may interrupt the cleaning up
         pass
-    # SIGTERM in the middle of a transition or a callback invalidates what it publishes with; that is no error.
-    except Exception:
-        if rclpy.ok():
-            raise
     finally:
-        executor.shutdown()
-        node.close()
-        node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _run() -> None:
+    node = PlannerNode()
+    try:
+        executor = SingleThreadedExecutor()
+        try:
+            executor.add_node(node)
+            node.start()
+            executor.spin()
+        finally:
+            executor.shutdown()
+    finally:
+        node.close()
+        node.destroy_node()
 
 
 if __name__ == "__main__":

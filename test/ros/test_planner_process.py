@@ -74,6 +74,40 @@ def test_bad_parameter_file_is_explained(start, tmp_path: Path) -> None:
     child = start("not configured", "--params-file", str(file))
     for name in ("num_samples", "deadline_s", "dtype", "cameras"):
         assert f"{name}: needed" in child.log[-1]
+    assert 'cameras: needed a string_array of at least one entry like "front:1", got none' in child.log[-1]
     assert child.poll() is None
     child.send_signal(signal.SIGINT)
     assert child.wait(START_S) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_during_construction_ends_it_cleanly(number: signal.Signals, ros_domain_id: int, tmp_path: Path) -> None:
+    program = f"""
+import os, sys, time, rclpy
+from reasoning_vla_ros.ros import planner_node
+
+class Late(planner_node.PlannerNode):
+    def __init__(self):
+        os.kill(os.getpid(), {int(number)})
+        while rclpy.ok():
+            try:
+                time.sleep(0.01)
+            except KeyboardInterrupt:
+                pass  # constructing with what the signal has shut down already
+        super().__init__()
+
+planner_node.PlannerNode = Late
+sys.exit(planner_node.main())
+"""
+    environment = os.environ | {"ROS_LOG_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", program]
+    child = subprocess.run(command, cwd=REPO, env=environment, stderr=subprocess.PIPE, text=True, timeout=START_S)
+    assert child.returncode == 0, child.stderr
+    assert "Traceback" not in child.stderr
+
+
+def test_argument_that_ros_refuses_is_an_error(ros_domain_id: int) -> None:
+    command = [sys.executable, "-m", "reasoning_vla_ros.ros.planner_node", "--ros-args", "--params-file", "/nowhere"]
+    child = subprocess.run(command, cwd=REPO, env=os.environ, stderr=subprocess.PIPE, text=True, timeout=START_S)
+    assert child.returncode != 0
+    assert "/nowhere" in child.stderr
