@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -18,6 +19,11 @@ from reasoning_vla_ros.ros.bag_publisher import BagPublisher
 # /clock goes on at this step between messages.
 CLOCK_STEP_S = 0.01
 FLUSH_S = 2.0
+# What --wait-for needs its node to subscribe to: one topic of each group that is played.
+NEEDED_TYPES = (
+    ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"),
+    ("nav_msgs/msg/Odometry",),
+)
 
 
 def play(publisher: BagPublisher, rate: float, is_wanted: Callable[[], bool]) -> int:
@@ -39,7 +45,7 @@ def play(publisher: BagPublisher, rate: float, is_wanted: Callable[[], bool]) ->
 
 
 def main(args: list[str] | None = None) -> int:
-    """Plays until the end, SIGINT or SIGTERM."""
+    """Plays until the end, SIGINT or SIGTERM. 1 where --wait-s ran out, 2 where there is nothing to play."""
     argv = sys.argv if args is None else ["bag_player", *args]
     options = _parse(remove_ros_args(argv)[1:])
     rclpy.init(args=argv)
@@ -56,6 +62,29 @@ def main(args: list[str] | None = None) -> int:
         rclpy.try_shutdown()
 
 
+def missing_topics(topic_types: Mapping[str, str], subscribers: Callable[[str], set[str]], node_name: str) -> list[str]:
+    """Topics that playing has to wait for; empty when it may begin.
+
+    Args:
+        topic_types: message type by topic that is played.
+        subscribers: full names of the nodes that subscribe to a topic.
+        node_name: the node to wait for, with its namespace where it begins with a slash; empty for any. Of the image
+            topics and of the odometry topics it has to subscribe to one each, where such topics are played, and to
+            any topic where neither are.
+    """
+
+    def is_taken(topic: str) -> bool:
+        names = subscribers(topic)
+        if node_name and not node_name.startswith("/"):
+            return node_name in {name.rpartition("/")[2] for name in names}
+        return node_name in names if node_name else bool(names)
+
+    groups = [[topic for topic, kind in topic_types.items() if kind in kinds] for kinds in NEEDED_TYPES]
+    if not node_name or not any(groups):
+        groups = [list(topic_types)]
+    return [topic for group in groups if not any(map(is_taken, group)) for topic in group]
+
+
 def _run(node: Node, options: argparse.Namespace) -> int:
     log = node.get_logger()
     with BagReader(options.bag, on_truncated="warn") as reader:
@@ -66,8 +95,15 @@ def _run(node: Node, options: argparse.Namespace) -> int:
             log.error("there is nothing to play")
             return 2
         if options.start_paused:
-            log.info(f"waiting for a subscription to one of {', '.join(publisher.topics)}")
-            while rclpy.ok() and not any(publisher.subscriptions(topic) for topic in publisher.topics):
+            topic_types = {topic: reader.topics[topic].msg_type for topic in publisher.topics}
+            who = options.wait_for or "a node"
+            log.info(f"waiting until {who} subscribes to what is played: {', '.join(publisher.topics)}")
+            end_s = time.monotonic() + (options.wait_s or math.inf)
+            while rclpy.ok() and (missing := missing_topics(topic_types, publisher.subscribers, options.wait_for)):
+                if time.monotonic() > end_s:
+                    who = options.wait_for or "nobody"
+                    log.error(f"{who} subscribed to none of {', '.join(missing)} within {options.wait_s:g} s")
+                    return 1
                 time.sleep(0.05)
             time.sleep(options.settle)  # the others of the same node match within moments
         while rclpy.ok():
@@ -85,8 +121,23 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("bag", help="rosbag2 folder, .mcap or .db3 file")
     parser.add_argument("--rate", type=_positive, default=1.0, help="times the speed of the recording")
     parser.add_argument("--topics", nargs="+", help="only these topics")
-    parser.add_argument("--start-paused", action="store_true", help="begin when there is a subscription")
-    parser.add_argument("--settle", type=float, default=1.0, help="seconds to wait behind --start-paused")
+    parser.add_argument("--start-paused", action="store_true", help="begin when a node subscribes to a topic")
+    parser.add_argument(
+        "--wait-for",
+        metavar="NODE",
+        default="",
+        help="with --start-paused, begin only when the node of this name subscribes to an image topic and an odometry "
+        "topic, as far as the bag has them; by default any subscription to any topic will do",
+    )
+    parser.add_argument(
+        "--wait-s",
+        type=_seconds,
+        default=600.0,
+        help="with --start-paused, exit with 1 after so many seconds of waiting; 0 for never (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--settle", type=_seconds, default=1.0, help="seconds to wait behind --start-paused (default: %(default)g)"
+    )
     parser.add_argument("--clock", action="store_true", help="publish /clock, for nodes with use_sim_time")
     parser.add_argument("--loop", action="store_true", help="start over at the end")
     return parser.parse_args(arguments)
@@ -96,6 +147,13 @@ def _positive(text: str) -> float:
     value = float(text)
     if not value > 0:
         raise argparse.ArgumentTypeError(f"must be positive, got {text}")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value >= 0):
+        raise argparse.ArgumentTypeError(f"must be finite and at least 0, got {text}")
     return value
 
 

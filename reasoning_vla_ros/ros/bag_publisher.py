@@ -52,6 +52,7 @@ class BagPublisher:
     ) -> None:
         self.skipped: dict[str, str] = {}
         self._publishers: dict[str, Any] = {}
+        self._node = node
         self._reader = reader
         if missing := sorted(set(topics or ()) - reader.topics.keys()):
             raise BagTopicsError(f"bag {reader.path} has no {', '.join(missing)}; it has {', '.join(reader.topics)}")
@@ -74,6 +75,14 @@ class BagPublisher:
     def subscriptions(self, topic: str) -> int:
         """Subscriptions matched with a topic."""
         return int(self._publishers[topic].get_subscription_count())
+
+    def subscribers(self, topic: str) -> set[str]:
+        """Full names of the nodes that subscribe to a topic, such as /car/planner_node."""
+        name = self._publishers[topic].topic_name
+        return {
+            f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+            for info in self._node.get_subscriptions_info_by_topic(name)
+        }
 
     def messages(self) -> Iterator[RawMessage]:
         """The messages that can be published, by log time."""

@@ -126,6 +126,81 @@ def test_player_process(drive: Path, listener) -> None:
     assert "/tf is not played: tf2_msgs/msg/TFMessage" in log or "tf2_msgs" in sys.modules
 
 
+IMAGES, TELE = "/camera/front/image", "/camera/tele/image"
+PLAYED = {
+    "/odometry": "nav_msgs/msg/Odometry",
+    IMAGES: "sensor_msgs/msg/Image",
+    TELE: "sensor_msgs/msg/CompressedImage",
+    "/text": "std_msgs/msg/String",
+}
+
+
+@pytest.mark.parametrize(
+    ("wait_for", "subscribers", "missing"),
+    [
+        ("", {}, list(PLAYED)),
+        ("", {"/text": {"/rviz"}}, []),
+        ("planner_node", {"/odometry": {"/rviz"}, IMAGES: {"/rviz"}}, [IMAGES, TELE, "/odometry"]),
+        ("planner_node", {"/odometry": {"/planner_node"}, "/text": {"/planner_node"}}, [IMAGES, TELE]),
+        ("planner_node", {TELE: {"/planner_node"}}, ["/odometry"]),
+        ("planner_node", {"/odometry": {"/rviz", "/car/planner_node"}, TELE: {"/car/planner_node"}}, []),
+        ("/planner_node", {"/odometry": {"/car/planner_node"}, TELE: {"/planner_node"}}, ["/odometry"]),
+        ("/car/planner_node", {"/odometry": {"/car/planner_node"}, TELE: {"/car/planner_node"}}, []),
+    ],
+)
+def test_what_playing_waits_for(wait_for: str, subscribers: dict[str, set[str]], missing: list[str]) -> None:
+    from reasoning_vla_ros.ros.bag_player import missing_topics
+
+    assert missing_topics(PLAYED, lambda topic: subscribers.get(topic, set()), wait_for) == missing
+
+
+def test_node_without_images_and_odometry_to_subscribe_to() -> None:
+    from reasoning_vla_ros.ros.bag_player import missing_topics
+
+    played = {"/text": "std_msgs/msg/String"}
+    assert missing_topics(played, lambda topic: {"/rviz"}, "planner_node") == ["/text"]
+    assert missing_topics(played, lambda topic: {"/planner_node"}, "planner_node") == []
+
+
+def test_player_waits_for_its_node_and_gives_up(drive: Path, listener) -> None:
+    """A subscription of another node does not begin it."""
+    from nav_msgs.msg import Odometry
+    from sensor_msgs.msg import Image
+
+    node, executor = listener
+    poses: list[Odometry] = []
+    node.create_subscription(Odometry, "/ego", poses.append, 100)
+    command = [sys.executable, "-m", "reasoning_vla_ros.ros.bag_player", str(drive), "--start-paused", "--rate", "4"]
+    remap = ["--ros-args", "-r", "/odometry:=/ego"]
+
+    def play(*options: str) -> subprocess.CompletedProcess[str]:
+        with subprocess.Popen([*command, *options, *remap], cwd=REPO, stderr=subprocess.PIPE, text=True) as player:
+            spin_until(executor, lambda: player.poll() is not None)
+            return subprocess.CompletedProcess(command, player.returncode, stderr=player.stderr.read())
+
+    absent = play("--wait-for", "planner_node", "--wait-s", "1.5")
+    assert absent.returncode == 1, absent.stderr
+    assert "planner_node subscribed to none of" in absent.stderr
+    assert "within 1.5 s" in absent.stderr
+    half = play("--wait-for", "listener", "--wait-s", "1.5")
+    assert half.returncode == 1, half.stderr
+    assert "listener subscribed to none of /camera/front/image within 1.5 s" in half.stderr
+    assert poses == []
+    node.create_subscription(Image, "/camera/front/image", lambda image: None, 100)
+    assert play("--wait-for", "listener", "--settle", "0.5").returncode == 0
+    spin_until(executor, lambda: len(poses) >= 20)
+
+
+@pytest.mark.parametrize("option", ["--settle", "--wait-s"])
+@pytest.mark.parametrize("value", ["-1", "nan", "inf"])
+def test_player_refuses_times_that_are_none(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from reasoning_vla_ros.ros.bag_player import main
+
+    with pytest.raises(SystemExit, match="2"):
+        main(["drive.mcap", f"{option}={value}"])
+    assert f"{option}: must be finite and at least 0, got {value}" in capsys.readouterr().err
+
+
 def test_demo_plans_at_each_frame_once_there_is_history(drive: Path, small_model_dir: Path, tmp_path: Path) -> None:
     from rich.console import Console
 
