@@ -11,6 +11,7 @@ import pytest
 REPO = Path(__file__).resolve().parents[2]
 try:
     import launch_pytest
+    import launch_pytest.plugin
     import rclpy
     from diagnostic_msgs.msg import DiagnosticArray
     from launch.actions import IncludeLaunchDescription
@@ -37,7 +38,14 @@ def planner_launch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LaunchDes
 
 
 @pytest.fixture
-def diagnostics_say() -> Iterator[Callable[[str, float], bool]]:
+def plugin(request: pytest.FixtureRequest) -> None:
+    """Without it nothing launches what the mark names."""
+    if not request.config.pluginmanager.is_registered(launch_pytest.plugin):
+        pytest.skip("launch_pytest is there, but its plugin is not: needed -p launch_pytest.plugin or its entry point")
+
+
+@pytest.fixture
+def diagnostics_say(plugin: None) -> Iterator[Callable[[str, float], bool]]:
     """Waits so many seconds for a text in the diagnostics, and tells whether it came."""
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=DOMAIN_ID)
