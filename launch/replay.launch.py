@@ -1,7 +1,8 @@
 """A bag through the planner node: ros2 launch reasoning_vla_ros replay.launch.py bag:=drive.mcap model_path:=/my/model
 
-The bag is played with /clock, the node runs on that time, and everything ends with the bag. `record:=plans` records
-the node's outputs with rosbag2 where it is installed.
+The bag is played with /clock, the node runs on that time, and everything ends with the bag or with the node. The bag
+begins when the node has loaded its model; where that takes longer than `wait_s`, everything ends without it.
+`record:=plans` records the node's outputs with rosbag2 where it is installed.
 """
 
 from pathlib import Path
@@ -17,11 +18,12 @@ from launch.actions import (
 from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
+from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PythonExpression
 from launch_ros.actions import Node
 
-from launch import LaunchDescription
+from launch import LaunchContext, LaunchDescription
 
 SHARE = Path(get_package_share_directory("reasoning_vla_ros"))
 
@@ -29,12 +31,14 @@ ARGUMENTS = {
     "bag": (None, "rosbag2 folder, .mcap or .db3 file"),
     "rate": ("1.0", "times the speed of the recording"),
     "record": ("", "folder for the node's outputs; empty records nothing"),
-    "model_path": ("", "folder of the model, or its hub id"),
+    "wait_s": ("600.0", "seconds that the node may take to load its model; 0 for no limit"),
+    "model_path": ("", "folder of the model, or its hub id; empty for what params_file says"),
     "params_file": (str(SHARE / "config" / "planner.param.yaml"), "parameters of the node"),
+    "max_input_age_s": ("", "how old an input may be, seconds, 0 for no check; empty for what params_file says"),
     "image": ("/camera/front/image", "image topic of the bag"),
     "odometry": ("/odometry", "odometry topic of the bag"),
 }
-PASSED_ON = ("model_path", "params_file", "image", "odometry")
+PASSED_ON = ("model_path", "params_file", "max_input_age_s", "image", "odometry")
 OUTPUTS = [f"/planner_node/output/{name}" for name in ("plan", "trajectory", "path", "reasoning")]
 
 
@@ -62,11 +66,21 @@ def generate_launch_description() -> LaunchDescription:
             value["bag"],
             "--clock",
             "--start-paused",
+            "--wait-for",
+            "planner_node",
+            "--wait-s",
+            value["wait_s"],
             "--rate",
             value["rate"],
         ],
     )
-    at_the_end = RegisterEventHandler(
-        OnProcessExit(target_action=player, on_exit=[EmitEvent(event=Shutdown(reason="the bag is over"))])
-    )
+    at_the_end = RegisterEventHandler(OnProcessExit(on_exit=end_with_node_or_bag))
     return LaunchDescription([*arguments, planner, recorder, player, at_the_end])
+
+
+def end_with_node_or_bag(event: ProcessExited, context: LaunchContext) -> EmitEvent | None:
+    """Ends everything when the planner or the player has ended; the recorder may be missing."""
+    ended = getattr(event.action, "node_executable", "")
+    if context.is_shutdown or ended not in ("planner_node", "bag_player"):
+        return None
+    return EmitEvent(event=Shutdown(reason=f"{ended} ended with exit status {event.returncode}"))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import configparser
+import itertools
+import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,8 +16,9 @@ REPO = Path(__file__).resolve().parents[2]
 LAUNCH_FILES = sorted((REPO / "launch").glob("*.launch.py"))
 # Not pytest.importorskip: in a checkout the folder launch/ makes `import launch` succeed.
 try:
+    import yaml
     from launch.actions import DeclareLaunchArgument, EmitEvent, IncludeLaunchDescription, RegisterEventHandler
-    from launch.event_handlers import OnProcessIO
+    from launch.event_handlers import OnProcessIO, OnProcessStart
     from launch.events import Shutdown
     from launch.launch_description_sources import PythonLaunchDescriptionSource
 
@@ -85,3 +89,84 @@ def test_planner_launch_file_starts_the_node(tmp_path, monkeypatch) -> None:
     service.include_launch_description(LaunchDescription([watch, planner]))
     assert service.run() == 0
     assert "model folder '/nowhere/at/all' does not exist" in "".join(seen)
+
+
+@needs_launch
+@pytest.mark.parametrize(
+    ("arguments", "parameters"),
+    [
+        ({}, []),
+        ({"model_path": "/my/model"}, [{"model_path": "/my/model"}]),
+        (
+            {"autostart": "false", "use_sim_time": "true", "max_input_age_s": "5"},
+            [{"autostart": False, "max_input_age_s": 5.0, "use_sim_time": True}],
+        ),
+    ],
+)
+def test_parameter_file_stands_but_for_the_arguments_given(tmp_path, monkeypatch, arguments, parameters) -> None:
+    """As the node's command line has it: a later file wins over an earlier one."""
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path))
+    file = tmp_path / "mine.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    model_path: /from/the/file\n    autostart: false\n")
+    files: list[Path] = []
+    passed: list[dict] = []
+
+    def on_start(event, context) -> EmitEvent:
+        files.extend(Path(path) for option, path in itertools.pairwise(event.cmd) if option == "--params-file")
+        passed.extend(yaml.safe_load(path.read_text()) for path in files[1:])
+        return EmitEvent(event=Shutdown(reason="seen"))
+
+    source = PythonLaunchDescriptionSource(str(REPO / "launch/planner.launch.py"))
+    arguments = {"params_file": str(file), **arguments}
+    service = LaunchService()
+    watch = RegisterEventHandler(OnProcessStart(on_start=on_start))
+    planner = IncludeLaunchDescription(source, launch_arguments=arguments.items())
+    service.include_launch_description(LaunchDescription([watch, planner]))
+    service.run()
+    assert files[0] == file
+    # As text: 5 is equal to 5.0, but the node takes no integer for a double.
+    assert repr([next(iter(content.values()))["ros__parameters"] for content in passed]) == repr(parameters)
+
+
+def run_replay(tmp_path: Path, on_start=lambda event, context: None, **arguments: str) -> str:
+    """replay.launch.py with a bag of one message and a model that cannot be loaded; what it wrote."""
+    bags = pytest.importorskip("reasoning_vla_ros.bags")
+    with bags.BagWriter(tmp_path / "drive.mcap") as writer:
+        writer.write("/text", bags.types.String(data="hello"), 10**18)
+    seen: list[str] = []
+    output = OnProcessIO(
+        on_stdout=lambda event: seen.append(event.text.decode()),
+        on_stderr=lambda event: seen.append(event.text.decode()),
+    )
+    handlers = [RegisterEventHandler(output), RegisterEventHandler(OnProcessStart(on_start=on_start))]
+    source = PythonLaunchDescriptionSource(str(REPO / "launch/replay.launch.py"))
+    arguments = {"bag": str(tmp_path / "drive.mcap"), "model_path": "/nowhere/at/all", **arguments}
+    replay = IncludeLaunchDescription(source, launch_arguments=arguments.items())
+    service = LaunchService()
+    service.include_launch_description(LaunchDescription([*handlers, replay]))
+    service.run()
+    return "".join(seen)
+
+
+@needs_launch
+def test_replay_ends_where_the_model_cannot_be_loaded(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path))
+    monkeypatch.setenv("ROS_DOMAIN_ID", "89")
+    log = run_replay(tmp_path, wait_s="5")
+    assert "planner_node subscribed to none of /text within 5 s" in log
+
+
+@needs_launch
+def test_replay_ends_with_the_node(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path))
+    monkeypatch.setenv("ROS_DOMAIN_ID", "89")
+    ended: list[int] = []
+
+    def on_start(event, context) -> None:
+        if event.action.node_executable == "planner_node":
+            ended.append(event.pid)
+            os.kill(event.pid, signal.SIGKILL)
+
+    log = run_replay(tmp_path, on_start, wait_s="0")
+    assert len(ended) == 1
+    assert "subscribed to none" not in log
