@@ -182,9 +182,9 @@ def test_player_waits_for_its_node_and_gives_up(drive: Path, listener) -> None:
     assert absent.returncode == 1, absent.stderr
     assert "planner_node subscribed to none of" in absent.stderr
     assert "within 1.5 s" in absent.stderr
-    half = play("--wait-for", "listener", "--wait-s", "1.5")
+    half = play("--wait-for", "listener", "--wait-s", "5")  # discovery takes up to 3 s at times
     assert half.returncode == 1, half.stderr
-    assert "listener subscribed to none of /camera/front/image within 1.5 s" in half.stderr
+    assert "listener subscribed to none of /camera/front/image within 5 s" in half.stderr
     assert poses == []
     node.create_subscription(Image, "/camera/front/image", lambda image: None, 100)
     assert play("--wait-for", "listener", "--settle", "0.5").returncode == 0
