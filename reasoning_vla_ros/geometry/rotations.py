@@ -9,8 +9,6 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.transform import Rotation, Slerp
 
 from reasoning_vla_ros.geometry.arrays import ArrayT, namespace, require_finite, require_shape, zeros
 
@@ -113,22 +111,6 @@ def require_rotation(rot: Any, name: str = "a rotation", tolerance: float = 1e-3
         raise ValueError(
             f"{name} must be orthonormal within {tolerance} and right-handed, got {matrix} at index {list(first)}"
         )
-
-
-def interpolate_rotations(times_s: ArrayLike, rot: NDArray[Any], wanted_s: ArrayLike) -> NDArray[np.float64]:
-    """Spherical interpolation of rotations [T, 3, 3] given at ascending times [T] to the times [N]; [N, 3, 3].
-
-    Raises:
-        ValueError: a wanted time outside the given ones, or times that do not ascend.
-    """
-    times, wanted = np.asarray(times_s, np.float64), np.asarray(wanted_s, np.float64)
-    if wanted.size and (wanted.min() < times[0] or wanted.max() > times[-1]):
-        raise ValueError(
-            f"rotations are known from {times[0]} s to {times[-1]} s, wanted {wanted.min()} s to {wanted.max()} s"
-        )
-    if len(times) == 1:
-        return np.repeat(np.asarray(rot, np.float64), len(wanted), axis=0)
-    return np.asarray(Slerp(times, Rotation.from_matrix(rot))(wanted).as_matrix())
 
 
 def _eye(rot: Any) -> Any:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from reasoning_vla_ros.geometry.frames import to_ego_frame
 from reasoning_vla_ros.planning.ego_history import EgoHistory
-from reasoning_vla_ros.planning.errors import CameraSkewError, NoDataError, TimeJumpError
+from reasoning_vla_ros.planning.errors import CameraSkewError, TimeJumpError
 from reasoning_vla_ros.planning.frame_buffer import FrameBuffer
 from reasoning_vla_ros.planning.observation import CameraFrames, Observation
 
@@ -142,16 +142,6 @@ class ObservationBuilder:
         """The ego pose at t0: xyz [3] and rotation [3, 3]; places a plan in the odometry's frame."""
         xyz, rot = self.poses.poses_in_odom(np.array([t0_ns], np.int64))
         return xyz[0], rot[0]
-
-    def missing(self) -> list[str]:
-        """Inputs that have not delivered anything yet."""
-        cameras = [f"camera {name!r}" for name, buffer in self.frames.items() if buffer.newest_ns is None]
-        return cameras + ([] if len(self.poses) else ["odometry"])
-
-    def require_data(self) -> None:
-        """Raises NoDataError naming every input that has not delivered anything yet."""
-        if missing := self.missing():
-            raise NoDataError(f"nothing has arrived from {', '.join(missing)}")
 
     def _camera_frames(self, camera_id: int, name: str, t0_ns: int) -> CameraFrames:
         config = self.config

@@ -5,13 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
 
 from reasoning_vla_ros.geometry.rotations import (
-    interpolate_rotations,
     is_rotation,
     matrix_to_quaternion,
     matrix_to_yaw,
@@ -97,18 +96,3 @@ def test_what_is_no_rotation_is_named(bad: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"a pose must be orthonormal within 0\.001 and right-handed.*index \[1\]"):
         require_rotation(stack, "a pose")
     require_rotation(stack[:1])
-
-
-@settings(max_examples=20)
-@given(st.floats(0, 1))
-def test_interpolation_is_at_constant_rate(share: float) -> None:
-    rot = Rotation.from_euler("z", [[0.0], [1.0]]).as_matrix()
-    between = interpolate_rotations([2.0, 4.0], rot, [2 + 2 * share])
-    np.testing.assert_allclose(matrix_to_yaw(between), [share], atol=1e-9)
-
-
-def test_interpolation_refuses_to_extrapolate() -> None:
-    rot = np.stack([np.eye(3)] * 2)
-    with pytest.raises(ValueError, match=r"known from 0\.0 s to 1\.0 s, wanted 1\.5 s"):
-        interpolate_rotations([0.0, 1.0], rot, [1.5])
-    np.testing.assert_array_equal(interpolate_rotations([0.5], rot[:1], [0.5]), rot[:1])

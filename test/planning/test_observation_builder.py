@@ -107,9 +107,12 @@ def test_later_arrivals_do_not_change_what_was_seen_at_t0() -> None:
 def test_nothing_yet() -> None:
     buffers = builder(cameras=((0, "left"), (1, "front")))
     assert buffers.newest_t0_ns() is None
-    buffers.add_frame("front", at(0), frame(0))
-    with pytest.raises(NoDataError, match="camera 'left', odometry"):
-        buffers.require_data()
+    with pytest.raises(NoDataError, match="camera 'left' has delivered no frame"):
+        buffers.build(at(0))
+    buffers.add_frame("left", at(0), frame(0))
+    assert buffers.newest_t0_ns() is None
+    with pytest.raises(NoDataError, match="no odometry has arrived"):
+        buffers.pose_in_odom(at(0))
 
 
 def test_too_short_a_history_names_both_spans() -> None:
