@@ -12,6 +12,8 @@ import torch
 
 from reasoning_vla_ros.geometry.arrays import at_least_float32, require_finite
 from reasoning_vla_ros.tokenizers.errors import InvalidTokensError
+from reasoning_vla_ros.tokenizers.numpy_arrays import takes_numpy, wrap_methods
+from reasoning_vla_ros.tokenizers.padding import count_before_padding, padded_at_end
 from reasoning_vla_ros.tokenizers.parts import Part
 
 CONFIG_FILE = "action_tokenizer.json"
@@ -26,9 +28,21 @@ class ActionTokenizer(Part, ABC):
     Subclasses implement `vocab_size`, `encode` and `decode`, and keep every constructor argument as an attribute of
     the same name (`get_config` reads them). One that learns tensors overrides `fit`, `state_dict` and
     `load_state_dict`; saving and loading then work. `check_actions` and `valid_tokens` do the usual refusals.
+
+    Subclasses work on tensors. Given numpy arrays, `fit`, `encode` and `decode` of every subclass convert them, and
+    give numpy arrays back.
+
+    Attributes:
+        pad_id: the id that fills rows on the right where N varies from row to row, one of the `vocab_size`; None
+            where every row has the same N.
     """
 
     name: ClassVar[str]
+    pad_id: int | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        wrap_methods(cls, ("fit", "encode", "decode"))
 
     @property
     @abstractmethod
@@ -44,6 +58,12 @@ class ActionTokenizer(Part, ABC):
         """N for actions of `horizon` steps; None where it varies or the horizon is needed and unknown."""
         return None
 
+    @takes_numpy
+    def token_counts(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Ids before the padding, int64 [B], of each row of ids [B, N]; N where rows are not padded."""
+        return count_before_padding(tokens, self.pad_id)
+
+    @takes_numpy
     def fit(self, actions: torch.Tensor) -> ActionTokenizer:
         """Learns from actions [B, T, D] and returns itself. Nothing to learn by default."""
         check_actions(actions)
@@ -143,7 +163,13 @@ def check_actions(actions: torch.Tensor, action_dims: int | None = None) -> torc
 
 
 def valid_tokens(
-    tokens: torch.Tensor, vocab_size: int, *, multiple_of: int = 1, count: int | None = None, strict: bool = True
+    tokens: torch.Tensor,
+    vocab_size: int,
+    *,
+    multiple_of: int = 1,
+    count: int | None = None,
+    pad_id: int | None = None,
+    strict: bool = True,
 ) -> torch.Tensor:
     """Flags [B]: each row of ids [B, N] lies in 0..vocab_size-1 and N is what the encoder gives.
 
@@ -152,6 +178,7 @@ def valid_tokens(
         vocab_size: number of ids.
         multiple_of: N must be a positive multiple of it.
         count: N itself, where it is fixed.
+        pad_id: of rows of different lengths: each holds at least one other id, and padding at its end only.
         strict: raise instead of giving a False.
 
     Raises:
@@ -159,8 +186,10 @@ def valid_tokens(
     """
     if tokens.dtype == torch.bool or tokens.is_floating_point() or tokens.is_complex() or tokens.ndim != 2:
         raise InvalidTokensError(f"token ids must be integers [B, N], got {tokens.dtype} {list(tokens.shape)}")
+    tokens = tokens.long()  # a comparison in the tokens' own narrow dtype would wrap the other side around
     found = tokens.shape[1]
-    if found == 0 or found % multiple_of or count not in (None, found):
+    nothing = pad_id is not None and len(tokens) == 0
+    if not nothing and (found == 0 or found % multiple_of or count not in (None, found)):
         wanted = f"{count}" if count is not None else f"a positive multiple of {multiple_of}"
         if strict:
             raise InvalidTokensError(f"a trajectory has {wanted} token ids, got {found}")
@@ -171,7 +200,15 @@ def valid_tokens(
         raise InvalidTokensError(
             f"token ids must lie in 0..{vocab_size - 1}, got {int(tokens[row, column])} at row {row}, column {column}"
         )
-    return good.all(1)
+    if pad_id is None:
+        return good.all(1)
+    padded = padded_at_end(tokens, pad_id)
+    if strict and not bool(padded.all()):
+        row = int((~padded).nonzero()[0])
+        raise InvalidTokensError(
+            f"a row needs ids, then only padding ({pad_id}), got {tokens[row].tolist()} at row {row}"
+        )
+    return good.all(1) & padded
 
 
 def read_json(path: Path) -> dict[str, Any]:

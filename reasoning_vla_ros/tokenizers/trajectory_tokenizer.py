@@ -13,6 +13,7 @@ from reasoning_vla_ros.geometry.arrays import at_least_float32
 from reasoning_vla_ros.tokenizers.action_space import ActionSpace
 from reasoning_vla_ros.tokenizers.action_tokenizer import ActionTokenizer, valid_tokens
 from reasoning_vla_ros.tokenizers.errors import InvalidTokensError
+from reasoning_vla_ros.tokenizers.numpy_arrays import takes_numpy, wrap_methods
 from reasoning_vla_ros.tokenizers.parts import plain
 
 CONFIG_FILE = "trajectory_tokenizer.json"
@@ -24,7 +25,8 @@ CheckedTrajectory = tuple[torch.Tensor, torch.Tensor, None, torch.Tensor]
 class TrajectoryTokenizer:
     """Trajectories as token ids in 0..vocab_size-1, and back; the interface of Alpamayo-R1's tokenizers.
 
-    Trajectories are in the ego frame at t0, metres, any leading axes. Alpamayo's discrete tokenizer is unicycle with
+    Trajectories are in the ego frame at t0, metres, any leading axes. Given numpy arrays, `encode` and `decode` give
+    numpy arrays. Alpamayo's discrete tokenizer is unicycle with
     uniform, its delta tokenizer delta_xyz with uniform.
 
     Args:
@@ -41,6 +43,7 @@ class TrajectoryTokenizer:
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             cls.name = f"{cls.__module__}:{cls.__qualname__}"
+        wrap_methods(cls, ("encode", "decode"))
 
     def __init__(self, action_space: ActionSpace, action_tokenizer: ActionTokenizer) -> None:
         dims = getattr(action_tokenizer, "action_dims", action_space.action_dim)
@@ -62,6 +65,12 @@ class TrajectoryTokenizer:
         """Ids of one trajectory; None where it depends on the trajectory."""
         return self.action_tokenizer.num_tokens_for(self.action_space.horizon)
 
+    @property
+    def pad_id(self) -> int | None:
+        """The id that fills rows on the right where N varies from row to row; None where it does not."""
+        return self.action_tokenizer.pad_id
+
+    @takes_numpy
     def encode(
         self,
         hist_xyz: torch.Tensor,
@@ -109,6 +118,7 @@ class TrajectoryTokenizer:
         strict: Literal[False],
     ) -> CheckedTrajectory: ...
 
+    @takes_numpy
     def decode(
         self,
         hist_xyz: torch.Tensor,
@@ -138,7 +148,7 @@ class TrajectoryTokenizer:
             raise InvalidTokensError(f"token ids need the shape [..., N], got the single number {tokens.item()}")
         lead = tokens.shape[:-1]
         rows = (tokens if lead else tokens[None]).flatten(0, -2).to(hist_xyz.device)
-        counted = valid_tokens(rows, self.vocab_size, count=self.num_tokens, strict=strict)
+        counted = valid_tokens(rows, self.vocab_size, count=self.num_tokens, pad_id=self.pad_id, strict=strict)
         dtype = at_least_float32(hist_xyz).dtype
         if strict:
             actions = self.action_tokenizer.decode(rows, dtype=dtype)
