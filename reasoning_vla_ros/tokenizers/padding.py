@@ -27,11 +27,20 @@ def count_before_padding(tokens: torch.Tensor, pad_id: int | None) -> torch.Tens
     return ((tokens == pad_id).cumsum(1) == 0).sum(1)
 
 
-def padded_at_end(tokens: torch.Tensor, pad_id: int) -> torch.Tensor:
-    """Flags [B]: at least one id, and nothing but `pad_id` after the first `pad_id`, of ids [B, N]."""
-    padding = tokens == pad_id
+def padded_at_end(tokens: torch.Tensor, pad_id: int, strict: bool = False) -> torch.Tensor:
+    """Flags [B]: at least one id, and nothing but `pad_id` after the first `pad_id`, of ids [B, N].
+
+    Raises:
+        InvalidTokensError: with `strict`, a row that is not so.
+    """
     counts = count_before_padding(tokens, pad_id)
-    return (counts > 0) & (padding.sum(1) == tokens.shape[1] - counts)
+    good = (counts > 0) & ((tokens == pad_id).sum(1) == tokens.shape[1] - counts)
+    if strict and not bool(good.all()):
+        row = int((~good).nonzero()[0])
+        raise InvalidTokensError(
+            f"a row needs ids, then only padding ({pad_id}), got {tokens[row].tolist()} at row {row}"
+        )
+    return good
 
 
 def unpad_rows(tokens: torch.Tensor, pad_id: int) -> list[list[int]]:
@@ -40,11 +49,6 @@ def unpad_rows(tokens: torch.Tensor, pad_id: int) -> list[list[int]]:
     Raises:
         InvalidTokensError: a row without an id, or with ids after its padding.
     """
-    good = padded_at_end(tokens, pad_id)
-    if not bool(good.all()):
-        row = int((~good).nonzero()[0])
-        raise InvalidTokensError(
-            f"a row needs ids, then only padding ({pad_id}), got {tokens[row].tolist()} at row {row}"
-        )
+    padded_at_end(tokens, pad_id, strict=True)
     counts = count_before_padding(tokens, pad_id).tolist()
     return [row[:count] for row, count in zip(tokens.tolist(), counts, strict=True)]
