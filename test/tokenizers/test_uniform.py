@@ -193,7 +193,7 @@ def test_in_a_closed_loop_errors_do_not_add_up(steps: np.ndarray, bins: int, out
     tokenizer = UniformActionTokenizer(2, bins, [(-1, 1), (-2, 1)], closed_loop=True)
     ids = tokenizer.encode(actions)
     decoded = tokenizer.decode(ids, dtype=torch.float64)
-    width = torch.tensor([2.0, 3.0]) / (bins - 1)
+    width = torch.tensor([2.0, 3.0], dtype=torch.float64) / (bins - 1)
     error = torch.zeros(2, 2, dtype=torch.float64)
     for t in range(20):
         wanted = actions[:, t] + error
