@@ -11,6 +11,7 @@ from reasoning_vla_ros.tokenizers.factory import (
     create_tokenizer,
     register_trajectory_tokenizer,
 )
+from reasoning_vla_ros.tokenizers.fast import FASTBPEActionTokenizer
 from reasoning_vla_ros.tokenizers.joint_space import JointActionSpace
 from reasoning_vla_ros.tokenizers.registry import register_action_space, register_action_tokenizer
 from reasoning_vla_ros.tokenizers.trajectory_tokenizer import TrajectoryTokenizer
@@ -21,6 +22,7 @@ __all__ = [
     "ActionSpace",
     "ActionTokenizer",
     "DeltaXyzActionSpace",
+    "FASTBPEActionTokenizer",
     "InvalidTokensError",
     "JointActionSpace",
     "TrajectoryTokenizer",
