@@ -308,7 +308,7 @@ class FASTBPEActionTokenizer(ActionTokenizer):
             actions = (actions - low) / width * 2 - 1
         # SciPy's transform in the dtype of the input, as the original has it, so that ties round as they do there.
         steps = np.around(scipy.fft.dct(actions, axis=1, norm="ortho") * self.scale)
-        return steps.clip(-_LARGEST, _LARGEST).astype(np.int64).reshape(len(actions), -1)
+        return steps.clip(-_LARGEST, _LARGEST).astype(np.int64).reshape(len(actions), math.prod(actions.shape[1:]))
 
     def _actions(self, coefficients: IntArray) -> NDArray[np.float64]:
         """Actions [B, T, D] of integers [B, T, D]."""

@@ -289,7 +289,7 @@ def test_quantiles_bring_each_dimension_to_the_same_size(tmp_path: Path) -> None
 
 
 def test_behind_an_action_space() -> None:
-    arm = create_tokenizer("joint+fast", horizon=T, lower=[-1.0] * D, upper=[1.0] * D, vocab_size=400)
+    arm = create_tokenizer("joint+fast", lower=[-1.0] * D, upper=[1.0] * D, vocab_size=400)
     assert isinstance(arm, TrajectoryTokenizer)
     positions = torch.from_numpy(chunks(300, seed=9))
     arm.action_tokenizer.fit(positions)
