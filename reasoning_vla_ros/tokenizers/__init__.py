@@ -15,6 +15,7 @@ from reasoning_vla_ros.tokenizers.fast import FASTBPEActionTokenizer
 from reasoning_vla_ros.tokenizers.joint_space import JointActionSpace
 from reasoning_vla_ros.tokenizers.registry import register_action_space, register_action_tokenizer
 from reasoning_vla_ros.tokenizers.trajectory_tokenizer import TrajectoryTokenizer
+from reasoning_vla_ros.tokenizers.truncated_dct import FASTActionTokenizer
 from reasoning_vla_ros.tokenizers.unicycle_space import UnicycleActionSpace
 from reasoning_vla_ros.tokenizers.uniform import UniformActionTokenizer
 
@@ -22,6 +23,7 @@ __all__ = [
     "ActionSpace",
     "ActionTokenizer",
     "DeltaXyzActionSpace",
+    "FASTActionTokenizer",
     "FASTBPEActionTokenizer",
     "InvalidTokensError",
     "JointActionSpace",

@@ -225,6 +225,6 @@ def _route(
 
 
 def _with_defaults(cls: type[ActionTokenizer], arguments: dict[str, Any], space: ActionSpace) -> dict[str, Any]:
-    takes = constructor_arguments(cls)
+    takes = _takes(cls)
     defaults = {key: value for key, value in space.tokenizer_defaults.items() if key in takes and value is not None}
-    return {**defaults, **arguments}
+    return {**_own_spelling(takes, defaults), **arguments}
