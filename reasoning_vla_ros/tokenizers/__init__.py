@@ -14,6 +14,7 @@ from reasoning_vla_ros.tokenizers.factory import (
 from reasoning_vla_ros.tokenizers.fast import FASTBPEActionTokenizer
 from reasoning_vla_ros.tokenizers.joint_space import JointActionSpace
 from reasoning_vla_ros.tokenizers.registry import register_action_space, register_action_tokenizer
+from reasoning_vla_ros.tokenizers.text import TextActionTokenizer
 from reasoning_vla_ros.tokenizers.trajectory_tokenizer import TrajectoryTokenizer
 from reasoning_vla_ros.tokenizers.truncated_dct import FASTActionTokenizer
 from reasoning_vla_ros.tokenizers.unicycle_space import UnicycleActionSpace
@@ -27,6 +28,7 @@ __all__ = [
     "FASTBPEActionTokenizer",
     "InvalidTokensError",
     "JointActionSpace",
+    "TextActionTokenizer",
     "TrajectoryTokenizer",
     "UnicycleActionSpace",
     "UniformActionTokenizer",

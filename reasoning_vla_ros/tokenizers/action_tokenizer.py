@@ -132,13 +132,18 @@ class ActionTokenizer(Part, ABC):
             FileNotFoundError: no action_tokenizer.json in the folder.
             ValueError: the folder holds another tokenizer.
         """
+        tokenizer = cls(**cls.read_config(folder))
+        tokenizer.load_tensors(folder)
+        return tokenizer
+
+    @classmethod
+    def read_config(cls, folder: str | PathLike[str]) -> dict[str, Any]:
+        """The constructor's arguments from action_tokenizer.json; errors as `from_pretrained`."""
         config = read_json(Path(folder) / CONFIG_FILE)
         name = config.pop("name", None)
         if name != cls.name:
             raise ValueError(f"{folder} holds the action tokenizer {name!r}, wanted {cls.name!r}")
-        tokenizer = cls(**config)
-        tokenizer.load_tensors(folder)
-        return tokenizer
+        return config
 
     def load_tensors(self, folder: str | PathLike[str]) -> None:
         """Takes the tensors that `save_pretrained` wrote to the folder, where it wrote any."""

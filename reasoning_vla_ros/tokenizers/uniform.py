@@ -151,7 +151,7 @@ class UniformActionTokenizer(ActionTokenizer):
 
         With `strict=False`, ids that do not fill a whole number of steps give NaN for the whole steps, at least one.
         """
-        valid = valid_tokens(tokens, self.vocab_size, multiple_of=self.action_dims, strict=strict)
+        valid = valid_tokens(tokens, self.bins_per_dim, multiple_of=self.action_dims, strict=strict)
         steps = tokens.shape[1] // self.action_dims
         if not strict and steps == 0:
             return torch.full((len(tokens), 1, self.action_dims), torch.nan, dtype=dtype, device=tokens.device), valid
