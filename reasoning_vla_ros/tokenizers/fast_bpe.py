@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -41,7 +40,7 @@ class ByteLevelBpe:
         if self.tail_symbol is not None:
             # `encode` cuts the tail off itself, many times faster than the regular expression.
             self._tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-        self._tail = lru_cache(maxsize=None)(self._encode_tail)
+        self._tails: dict[int, list[int]] = {}
         self.size = 1 + max(self._tokenizer.get_vocab(with_added_tokens=True).values())
         self._build_tables()
 
@@ -163,9 +162,12 @@ class ByteLevelBpe:
     def _encode(self, strings: list[str]) -> list[list[int]]:
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(strings, add_special_tokens=False)]
 
-    def _encode_tail(self, count: int) -> list[int]:
-        assert self.tail_symbol is not None
-        return self._encode([chr(self.tail_symbol) * count])[0]
+    def _tail(self, count: int) -> list[int]:
+        """The ids of a tail of so many symbols."""
+        if count not in self._tails:
+            assert self.tail_symbol is not None
+            self._tails[count] = self._encode([chr(self.tail_symbol) * count])[0]
+        return self._tails[count]
 
 
 def _byte_of_character() -> dict[str, int]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -245,7 +246,8 @@ def test_what_is_refused(fitted: FASTBPEActionTokenizer) -> None:
 def test_saved_and_loaded(fitted: FASTBPEActionTokenizer, tmp_path: Path) -> None:
     fitted.save_pretrained(tmp_path)
     actions = chunks(20, seed=7, size=2.0)
-    for again in (FASTBPEActionTokenizer.from_pretrained(tmp_path), create_action_tokenizer(tmp_path)):
+    loaded = FASTBPEActionTokenizer.from_pretrained(tmp_path)
+    for again in (loaded, create_action_tokenizer(tmp_path), pickle.loads(pickle.dumps(fitted))):
         assert np.array_equal(again.encode(actions), fitted.encode(actions))
         assert again.to_config() == fitted.to_config()
         assert np.array_equal(again.decode(fitted.encode(actions)), fitted.decode(fitted.encode(actions)))
