@@ -2,6 +2,7 @@
 
 from reasoning_vla_ros.tokenizers.action_space import ActionSpace
 from reasoning_vla_ros.tokenizers.action_tokenizer import ActionTokenizer, check_actions, valid_tokens
+from reasoning_vla_ros.tokenizers.bspline import BSplineActionTokenizer
 from reasoning_vla_ros.tokenizers.delta_xyz_space import DeltaXyzActionSpace
 from reasoning_vla_ros.tokenizers.errors import InvalidTokensError
 from reasoning_vla_ros.tokenizers.factory import (
@@ -23,6 +24,7 @@ from reasoning_vla_ros.tokenizers.uniform import UniformActionTokenizer
 __all__ = [
     "ActionSpace",
     "ActionTokenizer",
+    "BSplineActionTokenizer",
     "DeltaXyzActionSpace",
     "FASTActionTokenizer",
     "FASTBPEActionTokenizer",
