@@ -232,12 +232,12 @@ class FASTBPEActionTokenizer(ActionTokenizer):
             raise InvalidTokensError(
                 f"a chunk has {horizon} x {dims} coefficients, got the ids of {counts[row]} at row {row}"
             )
-        actions = torch.full((len(ids), horizon, dims), torch.nan, dtype=dtype)
-        actions[torch.from_numpy(valid)] = torch.from_numpy(
-            self._actions(symbols.reshape(-1, horizon, dims) + self.min_token)
-        ).to(dtype)
-        actions = actions.to(tokens.device)
-        return actions if strict else (actions, torch.from_numpy(valid).to(tokens.device))
+        actions = torch.from_numpy(self._actions(symbols.reshape(-1, horizon, dims), dtype == torch.float64)).to(dtype)
+        if strict:
+            return actions.to(tokens.device)
+        every = torch.full((len(ids), horizon, dims), torch.nan, dtype=dtype)
+        every[torch.from_numpy(valid)] = actions
+        return every.to(tokens.device), torch.from_numpy(valid).to(tokens.device)
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """The text of tokenizer.json as bytes, and the measured quantiles [2, D]; nothing before `fit`."""
@@ -304,26 +304,34 @@ class FASTBPEActionTokenizer(ActionTokenizer):
     def _coefficients(self, actions: NDArray[Any]) -> IntArray:
         """Integers [B, T * D], lowest frequency first, of actions [B, T, D]."""
         if self._low_high is not None:
-            low, width = self._normalisation(actions.dtype)
-            actions = (actions - low) / width * 2 - 1
+            centre, half = self._normalisation(actions.dtype)
+            actions = actions - centre
+            actions /= half
         # SciPy's transform in the dtype of the input, as the original has it, so that ties round as they do there.
-        steps = np.around(scipy.fft.dct(actions, axis=1, norm="ortho") * self.scale)
-        return steps.clip(-_LARGEST, _LARGEST).astype(np.int64).reshape(len(actions), math.prod(actions.shape[1:]))
+        steps = scipy.fft.dct(actions, axis=1, norm="ortho") * self.scale
+        np.around(steps, out=steps)
+        np.clip(steps, -_LARGEST, _LARGEST, out=steps)
+        return steps.astype(np.int64).reshape(len(actions), math.prod(actions.shape[1:]))
 
-    def _actions(self, coefficients: IntArray) -> NDArray[np.float64]:
-        """Actions [B, T, D] of integers [B, T, D]."""
-        actions: NDArray[np.float64] = scipy.fft.idct(coefficients / self.scale, axis=1, norm="ortho")
+    def _actions(self, offsets: IntArray, double: bool) -> NDArray[Any]:
+        """Actions [B, T, D], float64 or float32, of coefficients [B, T, D] less `min_token`."""
+        coefficients = offsets.astype(np.float64 if double else np.float32)
+        coefficients += self.min_token
+        coefficients /= self.scale
+        actions: NDArray[Any] = scipy.fft.idct(coefficients, axis=1, norm="ortho", overwrite_x=True)
         if self._low_high is not None:
-            low, width = self._normalisation(actions.dtype)
-            actions = (actions + 1) / 2 * width + low
+            centre, half = self._normalisation(actions.dtype)
+            actions *= half
+            actions += centre
         return actions
 
     def _normalisation(self, dtype: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Centre and half width [D] of what becomes -1..1."""
         assert self._low_high is not None
         low, high = self._low_high
         # A dimension that never changes becomes zero, which costs no token.
-        low, high = np.where(high > low, self._low_high, [low - 0.5, low + 0.5])
-        return low.astype(dtype), (high - low).astype(dtype)
+        half = np.where(high > low, (high - low) / 2, 1.0)
+        return ((low + high) / 2).astype(dtype), half.astype(dtype)
 
     def _set_bpe(self, bpe: ByteLevelBpe) -> None:
         if bpe.size > self.bpe_vocab_size:
