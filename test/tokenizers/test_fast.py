@@ -306,6 +306,17 @@ def test_behind_an_action_space() -> None:
     assert xyz[4].isnan().all()
 
 
+def test_ids_that_training_did_not_come_to_are_refused() -> None:
+    tokenizer = FASTBPEActionTokenizer(bpe_vocab_size=1000).fit(np.zeros((5, 4, 1)))
+    row = tokenizer(np.zeros((4, 1)))[0]
+    assert max(row) < 300
+    assert tokenizer.vocab_size == 1001
+    _, valid = tokenizer.decode([row, [999], [*row[:-1], 999]], strict=False)
+    assert valid.tolist() == [True, False, False]
+    with pytest.raises(InvalidTokensError):
+        tokenizer.decode([[999]])
+
+
 def test_nothing_in_nothing_out(fitted: FASTBPEActionTokenizer) -> None:
     ids = fitted.encode(torch.zeros(0, T, D))
     assert ids.shape == (0, 0)
