@@ -17,6 +17,7 @@ FLOORS = [
     {"planning"},
     {"messages"},
     {"bags"},
+    {"datasets"},
     {"ros"},
     {"evaluation", "simulation", "training"},
     {"cli"},

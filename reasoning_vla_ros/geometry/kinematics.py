@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Generic, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from reasoning_vla_ros.geometry.arrays import ArrayT, namespace, require_shape
 from reasoning_vla_ros.geometry.rotations import matrix_to_yaw, unwrap
 
 # Below this speed the turn of the heading says more about noise than about curvature.
 SLOW_MPS = 0.2
+
+
+# Poses that `speed_at_end` looks at. A longer past averages out more of the poses' noise: 2 cm of it become 0.075 m/s.
+SPEED_POSES = 11
 
 
 class PathKinematics(NamedTuple, Generic[ArrayT]):
@@ -63,6 +72,37 @@ def path_kinematics(xyz: ArrayT, rot: ArrayT, dt_s: float, v0_mps: Any = None) -
     heading_rate = _central(yaw, dt_s)
     curvature = heading_rate * speed / xp.clip(speed**2, SLOW_MPS**2, None)
     return PathKinematics(speed, _central(xp.concatenate([v0, speed], -1), dt_s), heading_rate, curvature)
+
+
+def speed_at_end(xyz: ArrayT, rot: ArrayT, dt_s: float) -> ArrayT:
+    """Speed [...] at the last of the poses, m/s, along the heading there; negative in reverse.
+
+    The slope of the parabola that fits the last 11 positions best; of a line through two; zero for a single pose.
+    A parabola, so that steady braking does not look like another speed.
+
+    Args:
+        xyz: [..., T, 3], metres, T >= 1.
+        rot: [..., T, 3, 3].
+        dt_s: step, seconds.
+    """
+    require_shape(xyz, (None, 3), "positions")
+    require_shape(rot, (None, 3, 3), "rotations")
+    count = min(xyz.shape[-2], SPEED_POSES)
+    heading = rot[..., -1, :2, 0]
+    # From the last position: large coordinates would cost precision.
+    steps = xyz[..., -count:, :2] - xyz[..., -1:, :2]
+    along = steps[..., 0] * heading[..., None, 0] + steps[..., 1] * heading[..., None, 1]
+    weights = _slope_weights(count) / dt_s
+    return (along * (along.new_tensor(weights) if isinstance(along, torch.Tensor) else weights)).sum(-1)
+
+
+@lru_cache(maxsize=SPEED_POSES)
+def _slope_weights(count: int) -> NDArray[np.float64]:
+    """What `count` values, one a step, weigh in the slope at the last of the polynomial that fits them best."""
+    if count == 1:
+        return np.zeros(1)
+    slopes: NDArray[np.float64] = np.linalg.pinv(np.vander(np.arange(1 - count, 1), min(count, 3), increasing=True))
+    return slopes[1]
 
 
 def _central(values: ArrayT, dt_s: float) -> ArrayT:
