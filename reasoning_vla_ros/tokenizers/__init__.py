@@ -13,27 +13,37 @@ from reasoning_vla_ros.tokenizers.factory import (
     register_trajectory_tokenizer,
 )
 from reasoning_vla_ros.tokenizers.fast import FASTBPEActionTokenizer
+from reasoning_vla_ros.tokenizers.fsq import FSQActionTokenizer
 from reasoning_vla_ros.tokenizers.joint_space import JointActionSpace
 from reasoning_vla_ros.tokenizers.registry import register_action_space, register_action_tokenizer
+from reasoning_vla_ros.tokenizers.rvq import RVQActionTokenizer
 from reasoning_vla_ros.tokenizers.text import TextActionTokenizer
 from reasoning_vla_ros.tokenizers.trajectory_tokenizer import TrajectoryTokenizer
 from reasoning_vla_ros.tokenizers.truncated_dct import FASTActionTokenizer
 from reasoning_vla_ros.tokenizers.unicycle_space import UnicycleActionSpace
 from reasoning_vla_ros.tokenizers.uniform import UniformActionTokenizer
+from reasoning_vla_ros.tokenizers.vector_quantizer import VectorQuantizer
+from reasoning_vla_ros.tokenizers.vqvae import VQVAEActionTokenizer
+from reasoning_vla_ros.tokenizers.vqvae_model import ActionVQVAE, train_action_vqvae
 
 __all__ = [
     "ActionSpace",
     "ActionTokenizer",
+    "ActionVQVAE",
     "BSplineActionTokenizer",
     "DeltaXyzActionSpace",
     "FASTActionTokenizer",
     "FASTBPEActionTokenizer",
+    "FSQActionTokenizer",
     "InvalidTokensError",
     "JointActionSpace",
+    "RVQActionTokenizer",
     "TextActionTokenizer",
     "TrajectoryTokenizer",
     "UnicycleActionSpace",
     "UniformActionTokenizer",
+    "VQVAEActionTokenizer",
+    "VectorQuantizer",
     "available_tokenizers",
     "check_actions",
     "create_action_space",
@@ -42,5 +52,6 @@ __all__ = [
     "register_action_space",
     "register_action_tokenizer",
     "register_trajectory_tokenizer",
+    "train_action_vqvae",
     "valid_tokens",
 ]
