@@ -15,6 +15,8 @@ from reasoning_vla_ros.tokenizers.factory import (
 from reasoning_vla_ros.tokenizers.fast import FASTBPEActionTokenizer
 from reasoning_vla_ros.tokenizers.fsq import FSQActionTokenizer
 from reasoning_vla_ros.tokenizers.joint_space import JointActionSpace
+from reasoning_vla_ros.tokenizers.kdisks import KDisksActionTokenizer
+from reasoning_vla_ros.tokenizers.planar_pose_space import PlanarPoseActionSpace
 from reasoning_vla_ros.tokenizers.registry import register_action_space, register_action_tokenizer
 from reasoning_vla_ros.tokenizers.rvq import RVQActionTokenizer
 from reasoning_vla_ros.tokenizers.text import TextActionTokenizer
@@ -37,6 +39,8 @@ __all__ = [
     "FSQActionTokenizer",
     "InvalidTokensError",
     "JointActionSpace",
+    "KDisksActionTokenizer",
+    "PlanarPoseActionSpace",
     "RVQActionTokenizer",
     "TextActionTokenizer",
     "TrajectoryTokenizer",
