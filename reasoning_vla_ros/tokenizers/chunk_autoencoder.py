@@ -61,7 +61,9 @@ class ActionAutoencoder(nn.Module):
         self.normalised.fill_(True)
 
     def _normalise(self, actions: torch.Tensor) -> torch.Tensor:
-        return (actions.to(self.action_mean.dtype) - self.action_mean) / self.action_scale
+        values = (actions.to(self.action_mean.dtype) - self.action_mean) / self.action_scale
+        # No actions lie so far out; without a limit, absurd ones would become infinity less infinity in the network.
+        return values.clamp(-1e4, 1e4)
 
     def _restore(self, values: torch.Tensor) -> torch.Tensor:
         return values * self.action_scale + self.action_mean

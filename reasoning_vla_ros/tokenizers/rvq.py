@@ -164,7 +164,9 @@ class RVQActionTokenizer(ActionTokenizer):
         """
         actions = self._check(actions).float()
         learned = self._learned_on(actions.device)
-        return self._search((actions.flatten(1) - learned.mean) @ learned.basis)
+        # Nothing lies so far out; without a limit, squares of absurd actions would overflow.
+        offsets = (actions.flatten(1) - learned.mean).clamp(-1e12, 1e12)
+        return self._search(offsets @ learned.basis)
 
     @overload
     def decode(

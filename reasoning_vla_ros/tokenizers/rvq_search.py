@@ -13,7 +13,7 @@ from reasoning_vla_ros.tokenizers.rvq_fit import ResidualCodes
 Array = NDArray[Any]
 
 # Points whose distances to a thousand codes still fit a core's cache.
-_ROWS = 128
+_ROWS = 256
 # Codes that each kept start of a row offers.
 _BRANCHES = 2
 
@@ -43,13 +43,15 @@ class BeamSearch:
         """Codes, int64 [P, N], of points [P, K]; on the points' device."""
         rows = points.detach().cpu().float().numpy()
         rows = np.concatenate([rows, np.ones((len(rows), 1), np.float32)], 1)
-        found = [self._block(rows[start : start + _ROWS]) for start in range(0, len(rows), _ROWS)]
+        # Used again and again, so that the distances stay in the cache.
+        memory = torch.empty(min(len(rows), _ROWS) * self.beam, self.books.shape[1])
+        found = [self._block(rows[start : start + _ROWS], memory) for start in range(0, len(rows), _ROWS)]
         empty = np.zeros((0, self.num_codes), np.int64)
         return torch.from_numpy(np.concatenate(found) if found else empty).to(points.device)
 
-    def _block(self, points: Array) -> Array:
+    def _block(self, points: Array, memory: torch.Tensor) -> Array:
         row = np.arange(len(points))[:, None]
-        code, _ = self._nearest(0, points, self.beam)
+        code, _ = self._nearest(0, points, self.beam, memory)
         frames = self.frame_of[code]
         residuals = points[:, None] - self.books[0][code]
         residuals[..., : self.dims] = self._turned(residuals[..., : self.dims], frames)
@@ -62,7 +64,7 @@ class BeamSearch:
             last = stage == self.num_codes - 1
             starts = residuals.shape[1]
             branches = 1 if self.beam == 1 or last else _BRANCHES
-            code, less = self._nearest(stage, residuals.reshape(-1, self.dims + 1), branches)
+            code, less = self._nearest(stage, residuals.reshape(-1, self.dims + 1), branches, memory)
             code = code.reshape(len(points), -1)
             if self.beam > 1:
                 squares = (squares[..., None] + less.reshape(len(points), starts, branches)).reshape(code.shape)
@@ -82,9 +84,10 @@ class BeamSearch:
         turned: Array = torch.bmm(rows, turns).numpy().reshape(residuals.shape)
         return turned
 
-    def _nearest(self, stage: int, points: Array, count: int) -> tuple[Array, Array]:
+    def _nearest(self, stage: int, points: Array, count: int, memory: torch.Tensor) -> tuple[Array, Array]:
         """Indices and squared distances less the points' own squares, both [P, count], of the nearest codes."""
-        distances = torch.mm(torch.from_numpy(points), self.products[stage]).numpy()
+        product = torch.mm(torch.from_numpy(points), self.products[stage], out=memory[: len(points)])
+        distances = product.numpy()
         row = np.arange(len(points))
         codes = np.empty((len(points), count), np.int64)
         values = np.empty((len(points), count), np.float32)

@@ -118,6 +118,15 @@ def test_other_actions_are_refused(name: str) -> None:
 
 
 @NAMES
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e6, 1e30, 1e300])
+def test_absurd_actions_still_have_ids(name: str, size: float) -> None:
+    tokenizer = fitted(name)
+    actions = size * torch.randn(20, HORIZON, DIMS, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert tokenizer.decode(tokenizer.encode(actions)).isfinite().all()
+
+
+@NAMES
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_any_ids_give_actions_or_an_error_and_never_both(name: str, data: st.DataObject) -> None:
