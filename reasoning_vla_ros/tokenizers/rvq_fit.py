@@ -10,7 +10,7 @@ import torch
 from reasoning_vla_ros.tokenizers.kmeans import kmeans, nearest_code, sums_by_code
 
 # k-means sees as many points; fewer actions are joined by made-up neighbours, so that codes do not fit single ones.
-POINTS = 131072
+POINTS = 262144
 MOST_COPIES = 16
 # How far a made-up neighbour lies away, as a share of the difference of two random points.
 SPREAD = 0.3
