@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -19,6 +20,10 @@ class TrajectorySet:
         fut_rot: [B, T, 3, 3]; None for arms.
         dt_s: seconds between waypoints.
         name: where they come from, for tables and messages.
+        group: int64 [B], rows of the same number are cut from one recording or episode; None where that is unknown or
+            all rows are independent.
+        t0_s: float64 [B], seconds in the row's recording; goes with `group`.
+        notes: what was left out of the data, and why.
     """
 
     hist_xyz: torch.Tensor
@@ -27,6 +32,9 @@ class TrajectorySet:
     fut_rot: torch.Tensor | None
     dt_s: float
     name: str = ""
+    group: torch.Tensor | None = None
+    t0_s: torch.Tensor | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         lengths = {len(tensor) for tensor in self.tensors() if tensor is not None}
@@ -38,13 +46,17 @@ class TrajectorySet:
             )
         if not self.dt_s > 0:
             raise ValueError(f"dt_s must be positive, got {self.dt_s}")
+        where = {None if tensor is None else len(tensor) for tensor in (self.group, self.t0_s)}
+        if where not in ({None}, lengths):
+            raise ValueError(f"group and t0_s need {len(self)} numbers or neither, got {where}")
 
     def __len__(self) -> int:
         return len(self.fut_xyz)
 
     def __getitem__(self, rows: slice | torch.Tensor) -> TrajectorySet:
         """Some of the rows, by a slice, indices or flags."""
-        return TrajectorySet(*(None if t is None else t[rows] for t in self.tensors()), self.dt_s, self.name)  # type: ignore[arg-type]
+        columns: dict[str, Any] = {key: value for key, value in vars(self).items() if isinstance(value, torch.Tensor)}
+        return replace(self, **{key: value[rows] for key, value in columns.items()})
 
     @property
     def is_driving(self) -> bool:
@@ -77,5 +89,24 @@ def join(sets: list[TrajectorySet], name: str = "") -> TrajectorySet:
         raise ValueError(f"sets can be joined when step, kind and lengths are the same; got {sorted(map(str, kinds))}")
     first = sets[0]
     columns = zip(*(s.tensors() for s in sets), strict=True)
-    joined = [None if column[0] is None else torch.cat(column) for column in columns]  # type: ignore[arg-type]
-    return TrajectorySet(*joined, first.dt_s, name or first.name)  # type: ignore[arg-type]
+    joined: list[Any] = [None if column[0] is None else torch.cat(column) for column in columns]
+    hist_xyz, hist_rot, fut_xyz, fut_rot = joined
+    notes = tuple(note for one in sets for note in one.notes)
+    return TrajectorySet(
+        hist_xyz, hist_rot, fut_xyz, fut_rot, first.dt_s, name or first.name, *_join_groups(sets), notes
+    )
+
+
+def _join_groups(sets: list[TrajectorySet]) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """Groups without one number for two; rows of a set without groups become one group each of its own."""
+    if all(one.group is None for one in sets):
+        return None, None
+    groups: list[torch.Tensor] = []
+    times: list[torch.Tensor] = []
+    first = 0
+    for one in sets:
+        numbers = torch.arange(len(one)) if one.group is None else one.group.unique(return_inverse=True)[1]
+        groups.append(numbers + first)
+        times.append(torch.zeros(len(one), dtype=torch.float64) if one.t0_s is None else one.t0_s)
+        first += int(numbers.max()) + 1 if len(numbers) else 0
+    return torch.cat(groups), torch.cat(times)
