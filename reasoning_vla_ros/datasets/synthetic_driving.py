@@ -1,4 +1,4 @@
-"""Drives without a recording: a kinematic bicycle through ten kinds of manoeuvres.
+"""Drives without a recording: a kinematic bicycle through twelve kinds of manoeuvres.
 
 The kinds, speeds and limits are those of ordinary driving (accelerations of at most 4 m/s^2 but in emergencies,
 lateral accelerations of at most 4 m/s^2, turning radii of at least 5 m); nothing is fitted to any recording.
@@ -38,7 +38,8 @@ def synthetic_driving(
     Args:
         count: B.
         seed: of everything random; the same seed gives the same drives.
-        noise_m: standard deviation of white noise on all positions but that at t0; headings get half of it a metre.
+        noise_m: a recording's poses jitter: white noise on positions, of a standard deviation that each drive draws
+            from 0..noise_m; headings get half as many radians.
         lever_m: the tracked point lies up to so far ahead of the rear axle (uniform in 0..lever_m), as a camera's
             does.
         manoeuvres: names from MANOEUVRES to draw from, all of them equally by default.
@@ -59,8 +60,9 @@ def synthetic_driving(
     acceleration, curvature = acceleration + _pedal_noise(rng, v0, len(time_s)), _steering(rng, curvature)
     xy, yaw = _integrate(v0, acceleration, curvature, rng.uniform(0, 1, (count, 1)) * lever_m)
     if noise_m:
-        xy = xy + rng.normal(0, noise_m, xy.shape)
-        yaw = yaw + rng.normal(0, noise_m / 2, yaw.shape)
+        deviation_m = rng.uniform(0, noise_m, (count, 1))
+        xy = xy + deviation_m[..., None] * rng.normal(size=xy.shape)
+        yaw = yaw + deviation_m / 2 * rng.normal(size=yaw.shape)
     order = rng.permutation(count)
     xy, yaw = _from_t0(xy[order], yaw[order])
     xyz = torch.from_numpy(np.concatenate([xy, np.zeros_like(xy[..., :1])], -1)).float()
@@ -219,6 +221,31 @@ def junction_turn(rng: np.random.Generator, count: int, time_s: Array) -> Contro
     return v0, down + up, angle / (area_s * np.maximum(slow, 2)) * shape
 
 
+def turn_round(rng: np.random.Generator, count: int, time_s: Array) -> Controls:
+    """U-turns, hairpins and the loops of ramps: 100 to 270 degrees in one go."""
+    v0 = _uniform(rng, count, 2, 15)
+    lateral = _uniform(rng, count, 1, 4)
+    slow = np.minimum(_uniform(rng, count, 2.5, 9), v0)
+    begin_s = _uniform(rng, count, -8, 4)
+    # As tight as the lateral acceleration allows, but no tighter than a car can.
+    curvature = np.minimum(lateral / slow**2, _uniform(rng, count, 0.05, 0.19))
+    length_s = _uniform(rng, count, 1.8, 4.7) / (curvature * slow)
+    shape = _plateau(time_s, begin_s, length_s, _uniform(rng, count, 0.8, 2))
+    down = _toward(time_s, v0, slow, begin_s - _uniform(rng, count, 0.5, 3), _uniform(rng, count, 1.5, 3.5))
+    away_s = begin_s + length_s * _uniform(rng, count, 0.6, 1.1)
+    up = _toward(time_s, slow, _uniform(rng, count, 5, 16), away_s, _uniform(rng, count, 1, 3))
+    return v0, down + up, _sign(rng, count) * curvature * shape
+
+
+def wander(rng: np.random.Generator, count: int, time_s: Array) -> Controls:
+    """Any pedals and any steering: smooth random accelerations and curvatures, mild to wild."""
+    v0 = _uniform(rng, count, 0, 35)
+    pace_s = rng.choice([0.3, 0.6, 1.2])
+    acceleration = _uniform(rng, count, 0, 1) ** 2 * 3 * _wander(rng, count, time_s.shape[1], pace_s)
+    lateral = _uniform(rng, count, 0, 1) ** 2 * 3 * _wander(rng, count, time_s.shape[1], 2 * pace_s)
+    return v0, acceleration, lateral / np.maximum(v0, 4) ** 2
+
+
 def stop_and_go(rng: np.random.Generator, count: int, time_s: Array) -> Controls:
     """Dense traffic: braking and starting in turn."""
     v0 = _uniform(rng, count, 0, 10)
@@ -281,9 +308,11 @@ MANOEUVRES: dict[str, Manoeuvre] = {
         brake_to_stop,
         start_off,
         junction_turn,
+        turn_round,
         stop_and_go,
         roundabout,
         emergency,
         manoeuvring,
+        wander,
     )
 }

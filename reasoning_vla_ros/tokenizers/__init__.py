@@ -16,7 +16,10 @@ from reasoning_vla_ros.tokenizers.fast import FASTBPEActionTokenizer
 from reasoning_vla_ros.tokenizers.fsq import FSQActionTokenizer
 from reasoning_vla_ros.tokenizers.joint_space import JointActionSpace
 from reasoning_vla_ros.tokenizers.kdisks import KDisksActionTokenizer
+from reasoning_vla_ros.tokenizers.klt import KLTActionTokenizer
+from reasoning_vla_ros.tokenizers.path_space import PathActionSpace
 from reasoning_vla_ros.tokenizers.planar_pose_space import PlanarPoseActionSpace
+from reasoning_vla_ros.tokenizers.pose_space import PoseActionSpace
 from reasoning_vla_ros.tokenizers.registry import register_action_space, register_action_tokenizer
 from reasoning_vla_ros.tokenizers.rvq import RVQActionTokenizer
 from reasoning_vla_ros.tokenizers.text import TextActionTokenizer
@@ -40,7 +43,10 @@ __all__ = [
     "InvalidTokensError",
     "JointActionSpace",
     "KDisksActionTokenizer",
+    "KLTActionTokenizer",
+    "PathActionSpace",
     "PlanarPoseActionSpace",
+    "PoseActionSpace",
     "RVQActionTokenizer",
     "TextActionTokenizer",
     "TrajectoryTokenizer",

@@ -35,10 +35,12 @@ class ActionTokenizer(Part, ABC):
     Attributes:
         pad_id: the id that fills rows on the right where N varies from row to row, one of the `vocab_size`; None
             where every row has the same N.
+        decodes_prefixes: rows of any length decode, the first ids telling most; then N is what `encode` aims at.
     """
 
     name: ClassVar[str]
     pad_id: int | None = None
+    decodes_prefixes: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -31,6 +31,7 @@ class PoseActionSpace(ActionSpace):
     """
 
     action_dim = 3
+    dt_s: float
 
     def __init__(self, horizon: int | None = 64, dt_s: float = 0.1, yaw_weight_m: float = 2.0) -> None:
         if horizon is not None and horizon < 1:

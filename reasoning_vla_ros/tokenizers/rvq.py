@@ -72,6 +72,7 @@ class RVQActionTokenizer(ActionTokenizer):
     """
 
     argument_aliases: ClassVar[dict[str, str]] = {"codebook_size": "num_embeddings"}
+    decodes_prefixes = True
 
     def __init__(
         self,

@@ -148,12 +148,13 @@ class TrajectoryTokenizer:
             raise InvalidTokensError(f"token ids need the shape [..., N], got the single number {tokens.item()}")
         lead = tokens.shape[:-1]
         rows = (tokens if lead else tokens[None]).flatten(0, -2).to(hist_xyz.device)
-        counted = valid_tokens(rows, self.vocab_size, count=self.num_tokens, pad_id=self.pad_id, strict=strict)
+        count = None if self.action_tokenizer.decodes_prefixes else self.num_tokens
+        counted = valid_tokens(rows, self.vocab_size, count=count, pad_id=self.pad_id, strict=strict)
         dtype = at_least_float32(hist_xyz).dtype
         if strict:
             actions = self.action_tokenizer.decode(rows, dtype=dtype)
             return *self._trajectory(hist_xyz, hist_rot, actions, lead), None
-        if self.num_tokens in (None, rows.shape[1]):
+        if count in (None, rows.shape[1]):
             actions, valid = self.action_tokenizer.decode(rows, strict=False, dtype=dtype)
             valid = valid & counted
         else:
