@@ -24,7 +24,8 @@ def count_before_padding(tokens: torch.Tensor, pad_id: int | None) -> torch.Tens
     """How many ids stand before the first `pad_id` of each row, int64 [B], of ids [B, N]; N where it is None."""
     if pad_id is None:
         return tokens.new_full((len(tokens),), tokens.shape[1], dtype=torch.long)
-    return ((tokens == pad_id).cumsum(1) == 0).sum(1)
+    # In a narrow dtype the comparison would wrap the pad id around, onto another id.
+    return ((tokens.long() == pad_id).cumsum(1) == 0).sum(1)
 
 
 def padded_at_end(tokens: torch.Tensor, pad_id: int, strict: bool = False) -> torch.Tensor:
@@ -33,6 +34,7 @@ def padded_at_end(tokens: torch.Tensor, pad_id: int, strict: bool = False) -> to
     Raises:
         InvalidTokensError: with `strict`, a row that is not so.
     """
+    tokens = tokens.long()
     counts = count_before_padding(tokens, pad_id)
     good = (counts > 0) & ((tokens == pad_id).sum(1) == tokens.shape[1] - counts)
     if strict and not bool(good.all()):

@@ -37,6 +37,15 @@ def test_narrow_integers_are_compared_as_they_are(dtype: torch.dtype) -> None:
     assert valid_tokens(torch.tensor([[100, 5]], dtype=dtype), 3000, pad_id=2148).tolist() == [True]
 
 
+@pytest.mark.parametrize("pad_id", [256 + 233, 2025])
+def test_ids_of_a_narrow_dtype_are_not_taken_for_padding(pad_id: int) -> None:
+    """The pad id wraps around to 233 in eight bits."""
+    tokens = torch.tensor([[5, pad_id % 256, 6]])
+    for dtype in (torch.uint8, torch.int16, torch.int64):
+        assert count_before_padding(tokens.to(dtype), pad_id).tolist() == [3]
+        assert unpad_rows(tokens.to(dtype), pad_id) == tokens.tolist()
+
+
 class Counting(ActionTokenizer):
     """As many zeros as the first action says, for rows of different lengths."""
 
