@@ -21,7 +21,8 @@ Array = NDArray[np.float64]
 # Step sizes, each half of the one before; the last is fine enough for any residual.
 LEVELS = 4
 LONGEST_RUN = 256
-MOST_DIGITS = 4
+# The smallest vocabulary writes 1e14 in eight.
+MOST_DIGITS = 8
 SMALLEST_VOCABULARY = 64
 
 
@@ -66,13 +67,16 @@ class EscapeCode:
         """The residual [T, D].
 
         Raises:
-            InvalidTokensError: ids that `encode` never gives.
+            InvalidTokensError: ids that are not written as `encode` writes. An escape that was cut off behind a number
+                is written so; it is the escape of another residual.
         """
         if not ids or not 0 <= ids[0] < LEVELS:
             raise InvalidTokensError(f"an escape begins with a level in 0..{LEVELS - 1}, got {ids[:1]}")
         values = self._read(ids[1:])
+        if ids[0] > 0 and not any(value % 2 for value in values):
+            raise InvalidTokensError(f"an escape has the coarsest steps that do, got only even numbers at {ids[0]}")
         coefficients = np.zeros(self.shape)
-        coefficients.ravel()[: len(values)] = values
+        coefficients.ravel()[: len(values)] = np.array(values, float)
         return np.asarray(scipy.fft.idct(coefficients * self.steps[ids[0]], axis=0, norm="ortho"))
 
     def _write(self, values: list[int]) -> list[int]:
@@ -126,9 +130,9 @@ class EscapeCode:
             digits = ids[position : position + header // 2 + 1]
             position += len(digits)
             values.append(self._large(header, digits))
-        if not values or values[-1] == 0 or len(values) > math.prod(self.shape):
+        if (values and values[-1] == 0) or len(values) > math.prod(self.shape):
             raise InvalidTokensError(
-                f"an escape holds 1..{math.prod(self.shape)} numbers, the last not zero; got {len(values)}"
+                f"an escape holds at most {math.prod(self.shape)} numbers, the last not zero; got {len(values)}"
             )
         return values
 
