@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from reasoning_vla_ros.tokenizers import klt_codes
-from reasoning_vla_ros.tokenizers.klt_codes import Floats, Round, leave
+from reasoning_vla_ros.tokenizers.klt_codes import Floats, Round, Step
 
 # Components that a single book of a whole token codes, by round; further ones tell it little and slow the search.
 # Measured on 200,000 made-up drives: 12, 8 and 6 lose 0.5 % against all 64.
@@ -59,26 +59,27 @@ def fit_rounds(
         on_round: called with (rounds done, rounds).
     """
     generator = torch.Generator().manual_seed(seed)
-    residual = np.concatenate([components / spread, np.zeros((len(components), 1), np.float32)], 1)
-    scale = np.concatenate([np.broadcast_to(spread, components.shape), np.zeros((len(components), 1))], 1)
-    scale = scale.astype(np.float32)
+    residual = components / spread
+    weight = np.broadcast_to(spread**2, components.shape).copy()
+    every = np.arange(len(spread))
     rounds: list[Round] = []
     sizes: list[list[int]] = []
     for position, tokens in enumerate(tokens_per_round):
         # A book of all ids is slow to search and large to store; beyond the first rounds it buys little.
         token_sizes = klt_codes.book_sizes(ids, len(components), fewest=1 if position < len(_WIDE_BOOK) else 2)
-        energy = ((scale * residual)[:, :-1].astype(np.float64) ** 2).mean(0)
+        energy = np.einsum("bc,bc,bc->c", residual, residual, weight, dtype=np.float64) / len(residual)
         if len(token_sizes) == 1:
             groups = [list(np.argsort(-energy)[: _WIDE_BOOK[position]])]
         else:
             groups = share_out(energy, tokens * len(token_sizes), math.log2(token_sizes[0]))
-        one = _fit_round(residual, scale, groups, token_sizes[0], iterations, generator)
+        one = _fit_round(residual, weight, groups, token_sizes[0], iterations, generator)
         rounds.append(one)
         sizes += [token_sizes] * tokens
+        step = Step(one, every)
         for start in range(0, len(residual), _ROWS):
             part = slice(start, start + _ROWS)
-            codes, factors = one.chosen(one.search(residual[part], scale[part]))
-            leave(one, residual[part], scale[part], codes, factors)
+            codes = step.search(residual[part], weight[part])
+            residual[part], weight[part] = step.leave(residual[part], weight[part], codes)
         if on_round is not None:
             on_round(position + 1, len(tokens_per_round))
     return rounds, sizes
@@ -109,7 +110,10 @@ def share_out(energy: NDArray[np.float64], books: int, bits: float) -> list[list
     while len(groups) < books:
         longest = max(range(len(groups)), key=lambda g: len(groups[g]))
         if len(groups[longest]) == 1:
-            raise ValueError(f"{books} books need at least as many components, got {len(energy)}")
+            raise ValueError(
+                f"a round of {books} codebooks needs as many components, got {len(energy)}; "
+                f"ask for fewer max_tokens, or for more steps or dimensions"
+            )
         half = len(groups[longest]) // 2
         groups[longest : longest + 1] = [groups[longest][:half], groups[longest][half:]]
     return groups
@@ -127,9 +131,9 @@ def water_fill(energy: NDArray[np.float64], bits: float, most: float) -> NDArray
 
 
 def _fit_round(
-    residual: Floats, scale: Floats, groups: list[list[int]], size: int, iterations: int, generator: torch.Generator
+    residual: Floats, weight: Floats, groups: list[list[int]], size: int, iterations: int, generator: torch.Generator
 ) -> Round:
-    count, width = residual.shape[1] - 1, max(map(len, groups))
+    count, width = residual.shape[1], max(map(len, groups))
     components = np.full((len(groups), width), count)
     codes = np.zeros((len(groups), size, width), np.float32)
     chosen = []
@@ -137,12 +141,12 @@ def _fit_round(
         group = sorted(group)
         components[book, : len(group)] = group
         points = torch.from_numpy(residual[:, group])
-        weights = torch.from_numpy(scale[:, group]) ** 2
+        weights = torch.from_numpy(weight[:, group])
         weights = weights / weights.sum(1, keepdim=True).clamp_min(1e-30)
         fitted = _k_means(points, weights, size, iterations, generator).half().float()
         codes[book, :, : len(group)] = fitted.numpy()
         chosen.append(_nearest(points, weights, fitted))
-    left = torch.from_numpy(residual[:, :-1].copy())
+    left = torch.from_numpy(residual.copy())
     for book, group in enumerate(groups):
         left[:, sorted(group)] -= torch.from_numpy(codes[book, :, : len(group)])[chosen[book]]
     scales = np.stack([_scales(left, choice, size) for choice in chosen])
