@@ -29,8 +29,8 @@ def from_lerobot(
 ) -> TrajectorySet:
     """Chunks of `horizon` steps within an episode, in the data set's own units and rate.
 
-    The history is the state at the chunk's first step where it has as many numbers as an action, else that step's
-    action. A chunk never reaches over the end of an episode, nor over missing frames.
+    The history is the state at the chunk's first step where it has as many numbers as an action, else the action
+    before that step. A chunk never reaches over the end of an episode, nor over missing frames.
 
     Args:
         folder: with meta/info.json (its `fps`) and data/chunk-*/episode_*.parquet or file-*.parquet.
@@ -58,15 +58,17 @@ def from_lerobot(
         for episode in np.unique(table.episode):
             rows = np.flatnonzero(table.episode == episode)
             time_s, actions = table.time_s[rows], table.actions[rows]
+            states = None if table.states is None else table.states[rows]
+            first = 0 if states is not None else 1
             missing = np.flatnonzero(np.abs(np.diff(time_s) - dt_s) > dt_s / 2)
-            for begin in range(0, len(rows) - horizon + 1, stride):
-                if np.any((missing >= begin) & (missing < begin + horizon - 1)):
+            for begin in range(first, len(rows) - horizon + 1, stride):
+                if np.any((missing >= begin - first) & (missing < begin + horizon - 1)):
                     skipped.add("chunk over missing frames", f"episode {episode} of {file.name}")
                     continue
                 chunks.append(actions[begin : begin + horizon])
-                histories.append(table.states[rows][begin : begin + 1])
+                histories.append(actions[begin - 1 : begin] if states is None else states[begin : begin + 1])
                 where.append((int(episode), float(time_s[begin] - time_s[0])))
-            if len(rows) < horizon:
+            if len(rows) < horizon + first:
                 skipped.add("episode shorter than a chunk", f"{len(rows)} steps in episode {episode}")
     if not chunks:
         reasons = "; ".join(skipped.lines()) or "no rows"
@@ -93,7 +95,7 @@ def _frames_per_second(folder: Path) -> float:
 
 
 class _Columns:
-    """The columns of one file that are needed: episode [N], time_s [N], actions [N, D], states [N, D]."""
+    """The columns of one file that are needed: episode [N], time_s [N], actions [N, D], states [N, D] or None."""
 
     def __init__(self, file: Path, key: str, state_key: str) -> None:
         try:
@@ -115,8 +117,8 @@ class _Columns:
         self.episode = np.asarray(columns["episode_index"]).reshape(-1)
         self.time_s = np.asarray(columns["timestamp"], np.float64).reshape(-1)
         self.actions = _rectangle(columns[key], f"{file}: {key}")
-        states = _rectangle(columns[state_key], f"{file}: {state_key}") if state_key in columns else self.actions
-        self.states = states if states.shape == self.actions.shape else self.actions
+        states = _rectangle(columns[state_key], f"{file}: {state_key}") if state_key in columns else None
+        self.states = states if states is not None and states.shape == self.actions.shape else None
 
 
 def _rectangle(column: Any, name: str) -> Floats:

@@ -38,7 +38,8 @@ def from_npz(
     - Windows: `hist_xyz` [B, Th, 3] metres in the ego frame at t0, the last pose at t0, with `hist_rot`
       [B, Th, 3, 3] or `hist_yaw` [B, Th] radians; `fut_xyz` [B, T, 3], the first waypoint one step after t0, with
       `fut_rot` or `fut_yaw`; `dt_s`.
-    - Chunks of an arm: `actions` [B, T, D] and `dt_s`; `history` [B, Th, D] if there is one.
+    - Chunks of an arm: `actions` [B, T, D] and `dt_s`; `history` [B, Th, D], the last of it at t0, one step before the
+      chunk. Without one the chunk's first step stands for it, and the set's notes say so.
     - One drive: `time_s` [N] seconds, `xyz` [N, 3] or [N, 2] metres in any fixed frame, and the orientation as
       `yaw` [N], `rot` [N, 3, 3] or `quat_xyzw` [N, 4]. It is cut into windows as a bag is.
 
@@ -102,10 +103,14 @@ def _windows(arrays: dict[str, NDArray[Any]], dt_s: float, name: str) -> Traject
 def _chunks(arrays: dict[str, NDArray[Any]], dt_s: float, name: str) -> TrajectorySet:
     actions = _numbers(arrays, "actions", (None, None, None))
     dims = actions.shape[2]
-    # Joint spaces do not read the history; where there is none, the chunk's own first step stands for it.
-    history = _numbers(arrays, "history", (len(actions), None, dims)) if "history" in arrays else actions[:, :1]
+    notes: tuple[str, ...] = ()
+    if "history" in arrays:
+        history = _numbers(arrays, "history", (len(actions), None, dims))
+    else:
+        history = actions[:, :1]
+        notes = ("there is no history, so each chunk's own first step stands for it",)
     past, future = torch.from_numpy(history).float(), torch.from_numpy(actions).float()
-    return TrajectorySet(past, None, future, None, dt_s, name, *_groups(arrays, len(actions)))
+    return TrajectorySet(past, None, future, None, dt_s, name, *_groups(arrays, len(actions)), notes)
 
 
 def _drive(arrays: dict[str, NDArray[Any]], windows: Windows, name: str) -> TrajectorySet:

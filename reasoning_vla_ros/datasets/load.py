@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,18 @@ def load_trajectories(source: Source | Sequence[Source], **options: Any) -> Traj
         source: a bag, an .npz file, a LeRobot folder, or `synthetic:driving[:count[:seed]]` and
             `synthetic:arms[:count[:seed]]` for made-up ones (4000 with seed 0 by default); or a list of such.
         **options: of the loader: see `from_bag`, `from_npz`, `from_lerobot`, `synthetic_driving`, `synthetic_arms`.
+            Of several sources each gets those that it takes.
 
     Raises:
-        DataError: no such source, options that its loader does not take, or data that gives no trajectories.
+        DataError: no such source, options that no source's loader takes, or data that gives no trajectories.
     """
     if not isinstance(source, str | Path):
-        sets = [load_trajectories(one, **options) for one in source]
+        takes = [loader_options(one) for one in source]
+        _require_known(options, {key for keys in takes for key in keys}, ", ".join(map(str, source)))
+        sets = [
+            load_trajectories(one, **{key: value for key, value in options.items() if key in keys})
+            for one, keys in zip(source, takes, strict=True)
+        ]
         if not sets:
             raise DataError(f"needed at least one source: {ACCEPTED}")
         if len(sets) == 1:
@@ -48,10 +54,22 @@ def load_trajectories(source: Source | Sequence[Source], **options: Any) -> Traj
         except ValueError as error:
             raise DataError(f"{', '.join(map(str, source))}: {error}") from error
     load, arguments = _loader(source)
-    takes = [name for name, p in inspect.signature(load).parameters.items() if p.kind is p.KEYWORD_ONLY]
+    _require_known(options, loader_options(source), str(source))
+    try:
+        return load(*arguments, **options)
+    except TypeError as error:
+        raise DataError(f"{source} with the options {options}: {error}") from error
+
+
+def loader_options(source: Source) -> list[str]:
+    """Names of the options that a source's loader takes; errors as `load_trajectories`."""
+    parameters = inspect.signature(_loader(source)[0]).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+
+
+def _require_known(options: dict[str, Any], takes: Iterable[str], source: str) -> None:
     if unknown := sorted(set(options) - set(takes)):
-        raise DataError(f"{source} takes the options {takes}, got {unknown}")
-    return load(*arguments, **options)
+        raise DataError(f"{source} takes the options {sorted(takes)}, got {unknown}")
 
 
 def _loader(source: Source) -> tuple[Callable[..., TrajectorySet], tuple[Any, ...]]:

@@ -68,9 +68,16 @@ class TrajectorySet:
         """T, waypoints of each future."""
         return self.fut_xyz.shape[1]
 
-    def tensors(self) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor | None]:
-        """(hist_xyz, hist_rot, fut_xyz, fut_rot): what a TrajectoryTokenizer encodes."""
+    def tensors(self) -> tuple[torch.Tensor, Any, torch.Tensor, Any]:
+        """(hist_xyz, hist_rot, fut_xyz, fut_rot): what a TrajectoryTokenizer encodes.
+
+        Joint spaces, which alone take sets without rotations, do not read them.
+        """
         return self.hist_xyz, self.hist_rot, self.fut_xyz, self.fut_rot
+
+    def history(self) -> tuple[torch.Tensor, Any]:
+        """(hist_xyz, hist_rot): what a TrajectoryTokenizer decodes with."""
+        return self.hist_xyz, self.hist_rot
 
     def batches(self, size: int) -> Iterator[TrajectorySet]:
         """The rows in order, `size` at a time."""

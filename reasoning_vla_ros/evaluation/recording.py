@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reasoning_vla_ros.bags import BagReader, BagTruncatedError
+from reasoning_vla_ros.datasets.skips import Skips
 from reasoning_vla_ros.evaluation.calibration import (
     Calibration,
     Pose,
@@ -21,7 +22,6 @@ from reasoning_vla_ros.evaluation.calibration import (
 from reasoning_vla_ros.evaluation.cameras import IMAGE_TYPES, CameraTopic, find_cameras, info_topic_of
 from reasoning_vla_ros.evaluation.errors import EvaluationError
 from reasoning_vla_ros.evaluation.ground_truth import GroundTruth
-from reasoning_vla_ros.datasets.skips import Skips
 from reasoning_vla_ros.messages.images import ImageDecodeError, image_to_rgb
 from reasoning_vla_ros.messages.odometry import OdometryError, StampedPose, ego_pose_from_odometry
 from reasoning_vla_ros.messages.stamps import stamp_to_ns

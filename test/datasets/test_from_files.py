@@ -46,6 +46,7 @@ def test_chunks(tmp_path: Path) -> None:
     assert not data.is_driving
     assert torch.allclose(data.fut_xyz, torch.from_numpy(actions).float())
     assert data.dt_s == 0.05
+    assert "no history" in data.notes[0]
     assert from_npz(npz(tmp_path / "b.npz", actions=actions), dt_s=0.02).dt_s == 0.02
 
 
@@ -157,8 +158,18 @@ def test_lerobot_chunks_stay_within_an_episode(write_lerobot: Callable[..., Path
 
 def test_lerobot_chunks_do_not_span_missing_frames(write_lerobot: Callable[..., Path]) -> None:
     data = from_lerobot(write_lerobot(3, drop=30), horizon=20, stride=10)
+    assert data.hist_xyz[:3, 0, 1].tolist() == [-0.5, 9.5, 30.5]
     assert starts(data) == [0, 10, 31] * 4
     assert "missing frames" in data.notes[0]
+
+
+@pytest.mark.parametrize("state", [None, [[1.0, 2.0, 3.0]] * 120])
+def test_without_a_matching_state_the_action_before_is_the_history(
+    write_lerobot: Callable[..., Path], state: list[list[float]] | None
+) -> None:
+    data = from_lerobot(write_lerobot(3, **{"observation.state": state}), horizon=20, stride=20)
+    assert starts(data) == [1, 21] * 4
+    assert data.hist_xyz[:, 0, 1].tolist() == [0, 20] * 4
 
 
 def test_lerobot_errors(write_lerobot: Callable[..., Path], tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_sources_are_told_apart_and_joined(tmp_path: Path, write_drive: Callable
         ("synthetic:boats", {}, "is not understood; a source is"),
         ("synthetic:driving:many", {}, "is not understood"),
         ("synthetic:driving:0", {}, "count of at least 1"),
-        ("synthetic:driving:4", {"stride_s": 1}, r"takes the options \['noise_m'.*got \['stride_s'\]"),
+        ("synthetic:driving:4", {"stride_s": 1}, r"takes the options \['lever_m'.*got \['stride_s'\]"),
         ([], {}, "at least one source"),
         (["synthetic:driving:4", "synthetic:arms:4"], {}, "can be joined when"),
     ],
