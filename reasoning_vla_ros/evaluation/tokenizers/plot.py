@@ -1,0 +1,143 @@
+"""Rate against distortion: fewer tokens at the same error are better, so is less error at the same tokens."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reasoning_vla_ros.datasets.tokenizer_specs import TokenizerSpec
+from reasoning_vla_ros.evaluation.tokenizers.comparison import Comparison
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
+
+SUFFIXES = (".png", ".svg", ".pdf")
+# Paul Tol's muted and bright colours; readers who are colour-blind can tell them apart.
+COLOURS = (
+    "#332288", "#CC6677", "#117733", "#DDAA33", "#88CCEE", "#AA4499", "#44AA99", "#882255", "#999933", "#EE7733",
+    "#0077BB", "#555555",
+)  # fmt: skip
+MARKERS = "osD^vh"
+# Arguments that do not make another tokenizer, only a longer or differently bounded one.
+NOT_SHOWN = ("num_tokens", "max_tokens", "num_codes", "max_error", "relative", "from_zero")
+# Where a label may stand beside its point, in points, the best place first.
+PLACES = [
+    (dx * reach, dy * reach)
+    for reach in (8, 14, 22, 32)
+    for dx, dy in (
+        (1, 0.4),
+        (1, -0.4),
+        (-1, 0.4),
+        (-1, -0.4),
+        (0, 1),
+        (0, -1),
+        (0.8, 1),
+        (0.8, -1),
+        (-0.8, 1),
+        (-0.8, -1),
+    )
+]
+
+Row = dict[str, Any]
+
+
+def plot(result: Comparison, path: Path) -> None:
+    """Draws tokens against ADE, both logarithmic, to a file whose suffix says its format (.png, .svg, .pdf).
+
+    Rows of one family, the same tokenizer at several lengths, are joined by a line. A dotted line shows what the first
+    tokens of a tokenizer alone reach, where its prefixes decode.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    figure = Figure(figsize=(9.5, 6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    points: list[tuple[float, float, str, str]] = []
+    for index, (name, rows) in enumerate(_families(result).items()):
+        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+        tokens, errors = [row["tokens_mean"] for row in rows], [row["ade"] for row in rows]
+        axes.plot(
+            tokens, errors, color=colour, marker=marker, linewidth=1.6, markersize=7, markeredgecolor="white",
+            markeredgewidth=0.8, zorder=3,
+        )  # fmt: skip
+        if len(rows) == 1 and (prefix := rows[0]["prefix_ade"]):
+            axes.plot(
+                [int(count) for count in prefix], list(prefix.values()), ":", color=colour, linewidth=1.2, zorder=2
+            )
+            points += [(int(count), error, "", colour) for count, error in prefix.items()]
+        # A family is named once, at its longest; what has no line of its own at each point.
+        points += [
+            (x, y, name if place == len(rows) - 1 else "", colour)
+            for place, (x, y) in enumerate(zip(tokens, errors, strict=True))
+        ]
+    axes.set_xlabel("tokens a trajectory")
+    axes.set_ylabel(f"mean error ({result.unit})")
+    kind = "drives" if result.is_driving else "arm motions"
+    axes.set_title(f"{result.num_tested:,} {kind}, {result.tested_on}", loc="left", fontsize=10)
+    axes.grid(True, which="major", color="#DDDDDD", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.margins(x=0.12, y=0.08)
+    _label(figure, axes, points)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=170)
+
+
+def _families(result: Comparison) -> dict[str, list[Row]]:
+    """Rows by what those that differ in their length only have in common, shortest first."""
+    by_spec: dict[tuple[str, str], list[Row]] = {}
+    for row in result.rows:
+        if row["ade"] > 0:  # a logarithm has no place for zero, nor for NaN where nothing decoded
+            by_spec.setdefault(family(row["tokenizer"]), []).append(row)
+    families = {}
+    for (name, arguments), rows in by_spec.items():
+        alone = sum(name == other for other, _ in by_spec) == 1
+        label = name if alone or not arguments else f"{name} ({arguments})"
+        families[label] = sorted(rows, key=lambda row: float(row["tokens_mean"]))
+    return families
+
+
+def family(tokenizer: str) -> tuple[str, str]:
+    """Name without the length, and the arguments that tell it from others of that name."""
+    spec = TokenizerSpec.parse(tokenizer)
+    if "+" not in spec.name:
+        return re.sub(r"-\d+$", "", Path(spec.name).name), ""
+    shown = {key.replace("_", " "): value for key, value in spec.arguments.items() if key not in NOT_SHOWN}
+    return spec.name, ", ".join(key if value is True else f"{key} {value}" for key, value in shown.items())
+
+
+def _label(figure: Figure, axes: Axes, points: list[tuple[float, float, str, str]]) -> None:
+    """Writes names beside points (x, y, name, colour), each where it covers the fewest points and names."""
+    figure.draw_without_rendering()  # settles where the axes lie
+    spots = [axes.transData.transform((x, y)) for x, y, _, _ in points]
+    boxes: list[Bbox] = []
+    for x, y, name, colour in points:
+        if not name:
+            continue
+        tried: list[tuple[int, int, Text, Bbox]] = []
+        for dx, dy in PLACES:
+            text = axes.annotate(
+                name, (x, y), (dx, dy), textcoords="offset points", color=colour, fontsize=9,
+                ha="center" if dx == 0 else "left" if dx > 0 else "right",
+                va="center" if abs(dy) < abs(dx) else "bottom" if dy > 0 else "top",
+            )  # fmt: skip
+            box = text.get_window_extent().padded(1)
+            covers = sum(box.overlaps(other) for other in boxes) + sum(box.padded(2).contains(*spot) for spot in spots)
+            inside = axes.bbox.containsx(box.x0) and axes.bbox.containsx(box.x1) and axes.bbox.containsy(box.y0)
+            tried.append((covers + (0 if inside else 10), len(tried), text, box))
+        _, _, best, box = min(tried)
+        for _, _, other, _ in tried:
+            if other is not best:
+                other.remove()
+        boxes.append(box)
