@@ -45,15 +45,7 @@ def path_kinematics(xyz: ArrayT, rot: ArrayT, dt_s: float, v0_mps: Any = None) -
     Raises:
         ValueError: other shapes, no waypoint, or a step that is not positive.
     """
-    require_shape(xyz, (None, 3), "positions")
-    require_shape(rot, (None, 3, 3), "rotations")
-    if xyz.shape[:-1] != rot.shape[:-2] or xyz.shape[-2] == 0:
-        raise ValueError(
-            f"positions and rotations need the same number of waypoints, at least 1; "
-            f"got {list(xyz.shape)} and {list(rot.shape)}"
-        )
-    if not dt_s > 0:
-        raise ValueError(f"dt_s must be positive, got {dt_s}")
+    _check_path(xyz, rot, dt_s)
     xp = namespace(xyz)
     zero = xp.zeros_like(xyz[..., :1, 0])
     xy = xp.concatenate([xp.zeros_like(xyz[..., :1, :2]), xyz[..., :2]], -2)
@@ -84,9 +76,11 @@ def speed_at_end(xyz: ArrayT, rot: ArrayT, dt_s: float) -> ArrayT:
         xyz: [..., T, 3], metres, T >= 1.
         rot: [..., T, 3, 3].
         dt_s: step, seconds.
+
+    Raises:
+        ValueError: other shapes, no pose, or a step that is not positive.
     """
-    require_shape(xyz, (None, 3), "positions")
-    require_shape(rot, (None, 3, 3), "rotations")
+    _check_path(xyz, rot, dt_s)
     count = min(xyz.shape[-2], SPEED_POSES)
     heading = rot[..., -1, :2, 0]
     # From the last position: large coordinates would cost precision.
@@ -103,6 +97,18 @@ def _slope_weights(count: int) -> NDArray[np.float64]:
         return np.zeros(1)
     slopes: NDArray[np.float64] = np.linalg.pinv(np.vander(np.arange(1 - count, 1), min(count, 3), increasing=True))
     return slopes[1]
+
+
+def _check_path(xyz: Any, rot: Any, dt_s: float) -> None:
+    require_shape(xyz, (None, 3), "positions")
+    require_shape(rot, (None, 3, 3), "rotations")
+    if xyz.shape[:-1] != rot.shape[:-2] or xyz.shape[-2] == 0:
+        raise ValueError(
+            f"positions and rotations need the same number of waypoints, at least 1; "
+            f"got {list(xyz.shape)} and {list(rot.shape)}"
+        )
+    if not dt_s > 0:
+        raise ValueError(f"dt_s must be positive, got {dt_s}")
 
 
 def _central(values: ArrayT, dt_s: float) -> ArrayT:
