@@ -37,8 +37,9 @@ class PathActionSpace(PoseActionSpace):
     ) -> torch.Tensor:
         """Actions [..., T, 3]; see `ActionSpace.encode`."""
         actions = super().encode(history_xyz, history_rot, future_xyz, future_rot)
-        turned = travel_heading(at_least_float32(future_xyz)[..., :2])
-        yaw = actions[..., 2] / self.yaw_weight_m - turned.to(actions.dtype)
+        # The path that decoding will see: where it turns sharply, rounding tips the heading by half a turn.
+        x = actions[..., 0] + self._constant_velocity(history_xyz, history_rot, actions)
+        yaw = actions[..., 2] / self.yaw_weight_m - travel_heading(torch.stack([x, actions[..., 1]], -1))
         return torch.cat([actions[..., :2], self.yaw_weight_m * yaw[..., None]], -1)
 
     def decode(
