@@ -174,7 +174,7 @@ class KLTActionTokenizer(ActionTokenizer):
         self._require_fit()
         rows: NDArray[Any] = self._rows(check_actions(actions, self.action_dims))
         assert self._mean is not None
-        components: klt_codes.Floats = (rows.astype(np.float32, copy=False) - self._mean) @ self._into
+        components = klt_codes.product(rows.astype(np.float32, copy=False) - self._mean, self._into)
         indices = self._codec.encode(components, self.starts)
         tokens = klt_codes.to_tokens(indices, self._all_sizes[: self._whole])[:, : self._num_tokens]
         if self.max_error is None:
@@ -311,7 +311,8 @@ class KLTActionTokenizer(ActionTokenizer):
             books = np.cumsum([0, *(len(sizes) for sizes in self._all_sizes[:whole])])
             used = np.broadcast_to(books[present], len(tokens))
         indices = klt_codes.from_tokens(filled, self._all_sizes[:whole])
-        return self._codec.decode(indices, used).astype(dtype, copy=False) @ self._out + self._mean
+        components = self._codec.decode(indices, used).astype(dtype, copy=False)
+        return klt_codes.product(components, self._out.astype(dtype, copy=False)) + self._mean
 
     def _rows(self, actions: torch.Tensor) -> NDArray[Any]:
         """[B, T * D] in the dtype of the actions."""

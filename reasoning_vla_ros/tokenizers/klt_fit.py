@@ -97,10 +97,10 @@ def share_out(energy: NDArray[np.float64], books: int, bits: float) -> list[list
     group: list[int] = []
     total = 0.0
     for i in order:
-        if wanted[i] <= 0 and len(groups) == books:
+        if wanted[i] <= 0 and len(groups) + bool(group) >= books:
             break
         group.append(i)
-        # A component without bits fills up what is left over at the end.
+        # A component without bits only makes up the number of books.
         total += max(float(wanted[i]), 1e-3)
         if total >= bits * (len(groups) + 1) - 1e-6 and len(groups) < books - 1:
             groups.append(group)
