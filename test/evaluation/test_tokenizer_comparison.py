@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +18,13 @@ from reasoning_vla_ros.evaluation.tokenizers import compare
 from reasoning_vla_ros.evaluation.tokenizers.accuracy import accuracy
 from reasoning_vla_ros.evaluation.tokenizers.candidates import candidates
 from reasoning_vla_ros.evaluation.tokenizers.case import Case
+from reasoning_vla_ros.evaluation.tokenizers.labels import families, labels
 from reasoning_vla_ros.evaluation.tokenizers.motion import motion
+from reasoning_vla_ros.evaluation.tokenizers.plot import plot
 from reasoning_vla_ros.evaluation.tokenizers.prefixes import prefixes
 from reasoning_vla_ros.evaluation.tokenizers.rate import rate
 from reasoning_vla_ros.evaluation.tokenizers.robustness import random_ids, substituted_id
+from reasoning_vla_ros.evaluation.tokenizers.table import markdown_tables
 from reasoning_vla_ros.tokenizers import (
     ActionTokenizer,
     InvalidTokensError,
@@ -189,3 +195,44 @@ def test_every_registered_tokenizer_is_a_candidate(drives: TrajectorySet) -> Non
     whole = [spec for spec in candidates(synthetic_arms(2)) if "+" not in spec.name]
     assert whole
     assert all(spec.name.startswith("arm") and not spec.fit for spec in whole)
+
+
+def test_names_show_what_differs() -> None:
+    specs = [
+        "path+klt,num_tokens=4,max_error=0.5",
+        "path+klt,num_tokens=8,max_error=0.5",
+        "delta_xyz+uniform,num_bins=1000,fit=false",
+        "delta_xyz+uniform,num_bins=1000,closed_loop=true,fit=false",
+        "unicycle+uniform,accel_std=0.681,fit=false",
+        "fits/driving-klt-16",
+    ]
+    assert list(labels(specs).values()) == [
+        "path+klt (4 tokens)",
+        "path+klt (8 tokens)",
+        "delta_xyz+uniform",
+        "delta_xyz+uniform (closed loop)",
+        "unicycle+uniform",
+        "driving-klt-16",
+    ]
+    assert list(dict.fromkeys(families(specs).values())) == [
+        "path+klt",
+        "delta_xyz+uniform",
+        "delta_xyz+uniform (closed loop)",
+        "unicycle+uniform",
+        "driving-klt",
+    ]
+
+
+def test_tables_and_plot_take_what_has_no_number(tmp_path: Path, drives: TrajectorySet) -> None:
+    """A tokenizer of which nothing decodes, and one without any error."""
+    result = compare(drives, None, [TokenizerSpec.parse("pose+uniform,num_bins=1001,fit=false")])
+    nan = float("nan")
+    hopeless = {**result.rows[0], "tokenizer": "no+good", "ade": nan, "max_error": nan, "jerk_ratio": None}
+    exact = {**result.rows[0], "tokenizer": "quite+exact", "ade": 0.0}
+    both = replace(result, rows=[*result.rows, hopeless, exact])
+    text = markdown_tables(both)
+    assert "| no+good | 192 | " in text
+    assert "- pose+uniform: `pose+uniform,num_bins=1001,fit=false`" in text
+    assert json.loads(json.dumps(both.as_json(), allow_nan=False))["rows"][1]["ade"] is None
+    plot(both, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")

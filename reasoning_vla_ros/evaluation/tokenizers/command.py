@@ -20,7 +20,7 @@ from reasoning_vla_ros.evaluation.tokenizers.plot import SUFFIXES, plot
 from reasoning_vla_ros.evaluation.tokenizers.table import footnote, markdown_tables, terminal_tables
 from reasoning_vla_ros.tokenizers import TrajectoryTokenizer
 
-FILE_WIDTH = 240
+FILE_WIDTH = 140
 
 
 def compare_command(
@@ -87,11 +87,10 @@ def compare_command(
             )
     finally:
         torch.set_num_threads(before)
+    # A file or pipe has no width to keep to.
+    wide = console if console.is_terminal else Console(file=console.file, width=FILE_WIDTH, quiet=console.quiet)
     for table in terminal_tables(result):
-        if console.is_terminal:
-            console.print(table)
-        else:  # a file has no width to keep to
-            console.print(table, width=FILE_WIDTH, crop=False, soft_wrap=True)
+        wide.print(table)
     lines = [
         footnote(result),
         *(f"data: {note}" for note in test.notes),
@@ -101,8 +100,7 @@ def compare_command(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(result.as_json(), indent=2) + "\n", encoding="utf-8")
     if output is not None:
-        text = f"{markdown_tables(result)}\n{footnote(result)}\n"
-        (output / "comparison.md").write_text(text, encoding="utf-8")
+        (output / "comparison.md").write_text(markdown_tables(result), encoding="utf-8")
     for path in plots:
         plot(result, path)
     lines += [f"written: {path}" for path in (*tables, *plots)]

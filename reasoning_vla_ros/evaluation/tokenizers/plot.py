@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reasoning_vla_ros.datasets.tokenizer_specs import TokenizerSpec
 from reasoning_vla_ros.evaluation.tokenizers.comparison import Comparison
+from reasoning_vla_ros.evaluation.tokenizers.labels import families
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,8 +21,6 @@ COLOURS = (
     "#0077BB", "#555555",
 )  # fmt: skip
 MARKERS = "osD^vh"
-# Arguments that do not make another tokenizer, only a longer or differently bounded one.
-NOT_SHOWN = ("num_tokens", "max_tokens", "num_codes", "max_error", "relative", "from_zero")
 # Where a label may stand beside its point, in points, the best place first.
 PLACES = [
     (dx * reach, dy * reach)
@@ -95,26 +92,13 @@ def plot(result: Comparison, path: Path) -> None:
 
 
 def _families(result: Comparison) -> dict[str, list[Row]]:
-    """Rows by what those that differ in their length only have in common, shortest first."""
-    by_spec: dict[tuple[str, str], list[Row]] = {}
+    """Rows by the name of their family, shortest first."""
+    names = families([row["tokenizer"] for row in result.rows])
+    found: dict[str, list[Row]] = {}
     for row in result.rows:
         if row["ade"] > 0:  # a logarithm has no place for zero, nor for NaN where nothing decoded
-            by_spec.setdefault(family(row["tokenizer"]), []).append(row)
-    families = {}
-    for (name, arguments), rows in by_spec.items():
-        alone = sum(name == other for other, _ in by_spec) == 1
-        label = name if alone or not arguments else f"{name} ({arguments})"
-        families[label] = sorted(rows, key=lambda row: float(row["tokens_mean"]))
-    return families
-
-
-def family(tokenizer: str) -> tuple[str, str]:
-    """Name without the length, and the arguments that tell it from others of that name."""
-    spec = TokenizerSpec.parse(tokenizer)
-    if "+" not in spec.name:
-        return re.sub(r"-\d+$", "", Path(spec.name).name), ""
-    shown = {key.replace("_", " "): value for key, value in spec.arguments.items() if key not in NOT_SHOWN}
-    return spec.name, ", ".join(key if value is True else f"{key} {value}" for key, value in shown.items())
+            found.setdefault(names[row["tokenizer"]], []).append(row)
+    return {name: sorted(rows, key=lambda row: float(row["tokens_mean"])) for name, rows in found.items()}
 
 
 def _label(figure: Figure, axes: Axes, points: list[tuple[float, float, str, str]]) -> None:

@@ -5,62 +5,64 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from reasoning_vla_ros.evaluation.tokenizers.comparison import Comparison
+from reasoning_vla_ros.evaluation.tokenizers.labels import labels
 
 Row = dict[str, Any]
-
-
-def terminal_tables(result: Comparison) -> list[Table]:
-    """What it costs and how exact it is; and how fast and how sturdy."""
-    return [
-        _terminal("Tokens and errors", accuracy_columns(result), result),
-        _terminal("Speed and robustness", robustness_columns(result), result),
-    ]
-
-
-def markdown_tables(result: Comparison) -> str:
-    """The same two tables in Markdown."""
-    tables = [_markdown(columns(result), result) for columns in (accuracy_columns, robustness_columns)]
-    return "\n".join(tables)
-
-
 Columns = dict[str, Callable[[Row], str]]
 
 
-def accuracy_columns(result: Comparison) -> Columns:
-    unit = f" ({result.unit})"
-    columns: Columns = {
-        "tokens (p99)": lambda row: _tokens(row),
-        "vocabulary": lambda row: str(row["vocab_size"]),
+def terminal_tables(result: Comparison) -> list[Table]:
+    """Narrow tables, each of one question."""
+    return [_terminal(title, columns, result) for title, columns in _tables(result).items()]
+
+
+def markdown_tables(result: Comparison) -> str:
+    """The same tables in Markdown, the footnote, and what exactly each name stands for."""
+    names = labels([row["tokenizer"] for row in result.rows])
+    tables = [f"**{title}**\n\n{_markdown(columns, names, result)}" for title, columns in _tables(result).items()]
+    longer = [f"- {name}: `{text}`\n" for text, name in names.items() if name != text]
+    return "\n".join([*tables, f"{footnote(result)}\n", "".join(longer)])
+
+
+def _tables(result: Comparison) -> dict[str, Columns]:
+    """Cells of each table by its title and the columns' names."""
+    unit = result.unit
+    errors: Columns = {
+        "tokens (p99)": _tokens,
         "bits": lambda row: f"{row['bits']:.0f}",
-        f"ADE{unit}": lambda row: _number(row["ade"]),
-        "p99": lambda row: _number(row["ade_p99"]),
+        "ADE": lambda row: _number(row["ade"]),
+        "ADE p99": lambda row: _number(row["ade_p99"]),
         "max": lambda row: _number(row["max_error"]),
+        "longer rows %": lambda row: _percent(row["escape_rate"]),
+    }
+    motion: Columns = {
+        f"acceleration rms ({unit}/s²)": lambda row: _number(row["acceleration_rms"]),
+        "jerk ratio": lambda row: _number(row["jerk_ratio"]),
     }
     if result.is_driving:
-        columns["yaw (deg)"] = lambda row: _number(row["yaw_deg_mean"])
-        columns["yaw p99"] = lambda row: _number(row["yaw_deg_p99"])
-    columns[f"accel. rms ({result.unit}/s²)"] = lambda row: _number(row["acceleration_rms"])
-    columns["jerk ratio"] = lambda row: _number(row["jerk_ratio"])
-    columns["longer rows %"] = lambda row: _percent(row["escape_rate"])
-    return columns
-
-
-def robustness_columns(result: Comparison) -> Columns:
-    return {
-        "enc/s": lambda row: _rate(row["encode_per_s"]),
-        "dec/s": lambda row: _rate(row["decode_per_s"]),
-        "single µs enc/dec": lambda row: f"{row['encode_us']:.0f}/{row['decode_us']:.0f}",
+        motion["yaw (deg)"] = lambda row: _number(row["yaw_deg_mean"])
+        motion["yaw p99"] = lambda row: _number(row["yaw_deg_p99"])
+    motion["ADE after 1/2/4/8 tokens"] = lambda row: _prefixes(row["prefix_ade"])
+    speed: Columns = {
+        "encode/s": lambda row: _rate(row["encode_per_s"]),
+        "decode/s": lambda row: _rate(row["decode_per_s"]),
+        "one: µs enc/dec": lambda row: f"{row['encode_us']:.0f}/{row['decode_us']:.0f}",
         "in numpy solves": lambda row: f"{row['encode_ratio']:.1f}/{row['decode_ratio']:.1f}",
-        "random ids: usable/refused %": lambda row: _shares(row, "random"),
-        "silent zeros %": lambda row: _percent(row["random_silent_zeros"]),
-        "one id changed: ADE p50": lambda row: _number(row["substituted_ade_median"]),
-        "p99": lambda row: _number(row["substituted_ade_p99"]),
-        "refused %": lambda row: _percent(row["substituted_refused"]),
-        "prefix ADE 1/2/4/8": lambda row: _prefixes(row["prefix_ade"]),
+        "vocabulary": lambda row: f"{row['vocab_size']}",
     }
+    bad_ids: Columns = {
+        "random: usable/refused %": lambda row: f"{row['random_usable'] * 100:.0f}/{row['random_refused'] * 100:.0f}",
+        "silent zeros %": lambda row: _percent(row["random_silent_zeros"]),
+        "one changed: refused %": lambda row: _percent(row["substituted_refused"]),
+        "ADE p50": lambda row: _number(row["substituted_ade_median"]),
+        "p99": lambda row: _number(row["substituted_ade_p99"]),
+    }
+    return {f"Tokens and errors ({unit})": errors, "Motion and prefixes": motion, "Speed": speed, "Bad ids": bad_ids}
 
 
 def footnote(result: Comparison) -> str:
@@ -74,18 +76,19 @@ def footnote(result: Comparison) -> str:
 
 
 def _terminal(title: str, columns: Columns, result: Comparison) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("tokenizer", overflow="fold")
     for name in columns:
         table.add_column(name, justify="right")
+    names = labels([row["tokenizer"] for row in result.rows])
     for row in result.rows:
-        table.add_row(row["tokenizer"], *(cell(row) for cell in columns.values()))
+        table.add_row(Text(names[row["tokenizer"]]), *(cell(row) for cell in columns.values()))
     return table
 
 
-def _markdown(columns: Columns, result: Comparison) -> str:
+def _markdown(columns: Columns, names: dict[str, str], result: Comparison) -> str:
     lines = [["tokenizer", *columns], ["---", *("---:" for _ in columns)]]
-    lines += [[f"`{row['tokenizer']}`", *(cell(row) for cell in columns.values())] for row in result.rows]
+    lines += [[names[row["tokenizer"]], *(cell(row) for cell in columns.values())] for row in result.rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -113,10 +116,6 @@ def _percent(share: float | None) -> str:
 
 def _rate(per_s: float) -> str:
     return f"{per_s / 1000:,.0f}k" if per_s >= 10_000 else f"{per_s / 1000:.1f}k"
-
-
-def _shares(row: Row, kind: str) -> str:
-    return f"{row[f'{kind}_usable'] * 100:.0f}/{row[f'{kind}_refused'] * 100:.0f}"
 
 
 def _prefixes(table: dict[str, float] | None) -> str:
