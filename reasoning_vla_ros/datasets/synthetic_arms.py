@@ -28,7 +28,13 @@ Array = NDArray[np.floating]
 
 
 def synthetic_arms(count: int, seed: int = 0) -> TrajectorySet:
-    """Histories of 16 and chunks of 50 joint positions, radians, [B, T, 7], at 50 Hz, float32."""
+    """Histories of 16 and chunks of 50 joint positions, radians, [B, T, 7], at 50 Hz, float32.
+
+    Raises:
+        ValueError: no row.
+    """
+    if count < 1:
+        raise ValueError(f"count must be at least 1, got {count}")
     rng = np.random.default_rng(seed)
     lower, upper = np.array(PANDA_LOWER), np.array(PANDA_UPPER)
     joints = len(lower)

@@ -1,7 +1,8 @@
 """Drives without a recording: a kinematic bicycle through twelve kinds of manoeuvres.
 
-The kinds, speeds and limits are those of ordinary driving (accelerations of at most 4 m/s^2 but in emergencies,
-lateral accelerations of at most 4 m/s^2, turning radii of at least 5 m); nothing is fitted to any recording.
+The kinds, speeds and limits are those of ordinary driving (accelerations of at most about 5 m/s^2 but in emergencies
+and the wildest wanderings, lateral accelerations of at most 4 m/s^2, turning radii of at least 5 m); nothing is fitted
+to any recording.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ def synthetic_driving(
         manoeuvres: names from MANOEUVRES to draw from, all of them equally by default.
 
     Raises:
-        ValueError: an unknown manoeuvre, or none.
+        ValueError: an unknown manoeuvre, or none; no drive.
     """
+    if count < 1:
+        raise ValueError(f"count must be at least 1, got {count}")
     names = list(MANOEUVRES) if manoeuvres is None else manoeuvres
     if not names or (unknown := sorted(set(names) - set(MANOEUVRES))):
         raise ValueError(f"manoeuvres come from {list(MANOEUVRES)}, got {unknown if names else names}")
