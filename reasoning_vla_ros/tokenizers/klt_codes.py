@@ -164,6 +164,8 @@ class Codec:
         parts = [self._encode(components[at : at + size], starts) for at in range(0, len(components), size)]
         return np.concatenate(parts) if parts else np.zeros((0, int(self._ends[-1])), np.int64)
 
+    # What lies absurdly far from all codes overflows; the codes that it gets then are as good as any.
+    @np.errstate(over="ignore", invalid="ignore")
     def _encode(self, components: Floats, starts: int) -> Ints:
         first = self.steps[0]
         starts = min(starts, first.book_size)
