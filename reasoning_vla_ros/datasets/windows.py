@@ -8,18 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation, Slerp
 
 from reasoning_vla_ros.datasets.errors import DataError
 from reasoning_vla_ros.datasets.skips import Skips
 from reasoning_vla_ros.datasets.trajectory_set import TrajectorySet
-from reasoning_vla_ros.planning.ego_history import EgoHistory
-from reasoning_vla_ros.planning.errors import HistoryGapError
+from reasoning_vla_ros.planning.ego_history import MAX_SPEED_MPS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-# Longer than any recording: no pose is dropped for its age.
-FOREVER_S = 1e9
 
 
 @dataclass(frozen=True)
@@ -85,69 +82,92 @@ class Track:
     values: Floats
     names: tuple[str, ...] = ()
 
+    @property
+    def known_s(self) -> Floats:
+        """Seconds after the first sample: float64 nanoseconds since the epoch would round by hundreds of them."""
+        return np.asarray((self.stamps_ns - self.stamps_ns[0]) * 1e-9)
+
 
 def cut_poses(tracks: Sequence[Track], windows: Windows, skipped: Skips, name: str) -> TrajectorySet:
-    """Histories and futures in the ego frame at t0, float32, interpolated by time as for the planner.
+    """Histories and futures in the ego frame at t0, float32, interpolated by time as `planning.EgoHistory` does.
 
     No window lies over a gap or a jump of the odometry; how many were left out for it is counted.
 
     Raises:
         DataError: no window at all.
     """
-    rows: list[tuple[Floats, Floats]] = []
-    where: list[tuple[int, float]] = []
-    for number, track in enumerate(tracks):
-        poses = EgoHistory(keep_s=FOREVER_S, max_gap_s=windows.max_gap_s)
-        for stamp_ns, value in zip(track.stamps_ns.tolist(), track.values, strict=True):
-            poses.add(stamp_ns, value[:3], value[3:])
-        for t0_ns in windows.starts_ns(track.stamps_ns):
-            try:
-                xyz, rot = poses.poses_in_odom(t0_ns + windows.offsets_ns)
-            except HistoryGapError as error:
-                skipped.add("window over a gap or jump", error)
-                continue
-            at = windows.history_steps - 1
-            # The subtraction comes first: odometry may lie far from its origin.
-            rows.append(((xyz - xyz[at]) @ rot[at], rot[at].T @ rot))
-            where.append((number, (t0_ns - int(track.stamps_ns[0])) * 1e-9))
-    _require_rows(rows, tracks, windows, skipped, name)
-    all_xyz, all_rot = (torch.from_numpy(np.stack(column)).float() for column in zip(*rows, strict=True))
+    positions, rotations = [], []
+    cuts = []
+    for track in tracks:
+        xyz = track.values[:, :3]
+        speeds_mps = np.linalg.norm(np.diff(xyz, axis=0), axis=1) / np.diff(track.known_s)
+        cut = _cut(track, windows, skipped, np.flatnonzero(speeds_mps > MAX_SPEED_MPS))
+        cuts.append(cut)
+        positions.append(_interpolated(track.known_s, xyz, cut.wanted_s))
+        slerp = Slerp(track.known_s, Rotation.from_quat(track.values[:, 3:]))
+        rotations.append(slerp(cut.wanted_s.reshape(-1)).as_matrix().reshape(*cut.wanted_s.shape, 3, 3))
+    _require_rows(cuts, tracks, windows, skipped, name)
+    at = windows.history_steps - 1
+    in_odom, rot_in_odom = np.concatenate(positions), np.concatenate(rotations)
+    rot0 = rot_in_odom[:, at, None]
+    # The subtraction comes first: odometry may lie far from its origin.
+    all_xyz = torch.from_numpy((in_odom - in_odom[:, at, None])[..., None, :] @ rot0)[..., 0, :].float()
+    all_rot = torch.from_numpy(np.swapaxes(rot0, -1, -2) @ rot_in_odom).float()
     past, future = slice(None, windows.history_steps), slice(windows.history_steps, None)
     poses_by_part = all_xyz[:, past], all_rot[:, past], all_xyz[:, future], all_rot[:, future]
-    return TrajectorySet(*poses_by_part, windows.dt_s, name, *_where(where), tuple(skipped.lines()))
+    return TrajectorySet(*poses_by_part, windows.dt_s, name, *_where(cuts), tuple(skipped.lines()))
 
 
 def cut_joints(tracks: Sequence[Track], windows: Windows, skipped: Skips, name: str) -> TrajectorySet:
     """Histories and chunks of joint positions, float32, linear between samples; as `cut_poses` otherwise."""
-    rows: list[Floats] = []
-    where: list[tuple[int, float]] = []
-    for number, track in enumerate(tracks):
-        # Seconds since the first sample: float64 nanoseconds since the epoch would round by hundreds of nanoseconds.
-        known_s = (track.stamps_ns - track.stamps_ns[0]) * 1e-9
-        wide = np.flatnonzero(np.diff(known_s) > windows.max_gap_s)
-        for t0_ns in windows.starts_ns(track.stamps_ns):
-            wanted_s = (t0_ns - track.stamps_ns[0] + windows.offsets_ns) * 1e-9
-            over = wide[(known_s[wide] < wanted_s[-1]) & (known_s[wide + 1] > wanted_s[0])]
-            if len(over):
-                gap_s = known_s[over[0] + 1] - known_s[over[0]]
-                skipped.add("window over a gap", f"{gap_s:.3f} s without a sample, at most {windows.max_gap_s} s")
-                continue
-            rows.append(np.stack([np.interp(wanted_s, known_s, column) for column in track.values.T], -1))
-            where.append((number, float((t0_ns - track.stamps_ns[0]) * 1e-9)))
-    _require_rows(rows, tracks, windows, skipped, name)
-    values = torch.from_numpy(np.stack(rows)).float()
+    cuts = [_cut(track, windows, skipped, np.array([], np.int64)) for track in tracks]
+    _require_rows(cuts, tracks, windows, skipped, name)
+    rows = [_interpolated(track.known_s, track.values, cut.wanted_s) for track, cut in zip(tracks, cuts, strict=True)]
+    values = torch.from_numpy(np.concatenate(rows)).float()
     past, future = values[:, : windows.history_steps], values[:, windows.history_steps :]
-    return TrajectorySet(past, None, future, None, windows.dt_s, name, *_where(where), tuple(skipped.lines()))
+    return TrajectorySet(past, None, future, None, windows.dt_s, name, *_where(cuts), tuple(skipped.lines()))
 
 
-def _where(where: list[tuple[int, float]]) -> tuple[torch.Tensor, torch.Tensor]:
-    group, t0_s = zip(*where, strict=True)
-    return torch.tensor(group), torch.tensor(t0_s, dtype=torch.float64)
+@dataclass(frozen=True)
+class _Cut:
+    """Windows of a track, seconds after its first sample: t0_s [W], and the instants of each, wanted_s [W, Th + T]."""
+
+    t0_s: Floats
+    wanted_s: Floats
 
 
-def _require_rows(rows: Sequence[object], tracks: Sequence[Track], windows: Windows, skipped: Skips, name: str) -> None:
-    if not rows:
-        spans = [f"{(int(t.stamps_ns[-1]) - int(t.stamps_ns[0])) * 1e-9:.2f} s" for t in tracks if len(t.stamps_ns)]
+def _cut(track: Track, windows: Windows, skipped: Skips, jumps: Ints) -> _Cut:
+    """The windows that lie over no gap, and over none of the jumps (each behind the sample of that index)."""
+    known_s = track.known_s
+    t0_ns = np.array(list(windows.starts_ns(track.stamps_ns)), np.int64)
+    wanted_s = (t0_ns[:, None] - track.stamps_ns[0] + windows.offsets_ns) * 1e-9
+    good = np.ones(len(t0_ns), bool)
+    for reason, places in {"gap": np.flatnonzero(np.diff(known_s) > windows.max_gap_s), "jump": jumps}.items():
+        for place in places:
+            over = good & (known_s[place] < wanted_s[:, -1]) & (known_s[place + 1] > wanted_s[:, 0])
+            good &= ~over
+            for _ in range(int(over.sum())):
+                skipped.add(
+                    f"window over a {reason}",
+                    f"{known_s[place + 1] - known_s[place]:.3f} s from one sample to the next at "
+                    f"{track.stamps_ns[place] * 1e-9:.3f} s, allowed {windows.max_gap_s} s and {MAX_SPEED_MPS:.0f} m/s",
+                )
+    return _Cut((t0_ns - track.stamps_ns[0])[good] * 1e-9, wanted_s[good])
+
+
+def _interpolated(known_s: Floats, values: Floats, wanted_s: Floats) -> Floats:
+    """Values [N, D] linearly at instants [W, S]: [W, S, D]."""
+    return np.stack([np.interp(wanted_s, known_s, column) for column in values.T], -1)
+
+
+def _where(cuts: Sequence[_Cut]) -> tuple[torch.Tensor, torch.Tensor]:
+    group = np.repeat(np.arange(len(cuts)), [len(cut.t0_s) for cut in cuts])
+    return torch.from_numpy(group), torch.from_numpy(np.concatenate([cut.t0_s for cut in cuts]))
+
+
+def _require_rows(cuts: Sequence[_Cut], tracks: Sequence[Track], windows: Windows, skipped: Skips, name: str) -> None:
+    if not any(len(cut.t0_s) for cut in cuts):
+        spans = [f"{track.known_s[-1]:.2f} s" for track in tracks]
         raise DataError(
             f"{name} gives no window: one needs {windows.length_s:.2f} s without a gap of more than "
             f"{windows.max_gap_s} s, got stretches of {', '.join(spans[:5]) or 'nothing'}"
