@@ -160,6 +160,8 @@ def _scales(left: torch.Tensor, choice: torch.Tensor, size: int) -> Floats:
         sums.index_add_(0, rows, part * part)
     average = sums.sum(0) / len(left)
     scales = ((sums + _SHRINKAGE * average) / (counts + _SHRINKAGE)).sqrt().clamp_min(_SMALLEST_SCALE).half().float()
+    # Where nothing is left over at all, as of a joint that never moves, scales would fall on and on.
+    scales = torch.where(average > 0, scales, 1.0)
     for part, rows in zip(left.split(_ROWS), choice.split(_ROWS), strict=True):
         part /= scales[rows]
     return scales.numpy()
