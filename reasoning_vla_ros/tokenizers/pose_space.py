@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 
-from reasoning_vla_ros.geometry.arrays import at_least_float32
+from reasoning_vla_ros.geometry.arrays import as_tensor, at_least_float32, constant, namespace, numpy_if_few
 from reasoning_vla_ros.geometry.kinematics import speed_at_end
-from reasoning_vla_ros.geometry.rotations import matrix_to_yaw, unwrap, yaw_to_matrix
+from reasoning_vla_ros.geometry.rotations import matrix_to_yaw, unwrap_from_zero, yaw_to_matrix
 from reasoning_vla_ros.tokenizers.action_space import ActionSpace
 from reasoning_vla_ros.tokenizers.checks import check_action_shape, check_poses, check_same_batch
 from reasoning_vla_ros.tokenizers.registry import register_action_space
@@ -45,9 +46,10 @@ class PoseActionSpace(ActionSpace):
 
     @property
     def tokenizer_defaults(self) -> dict[str, Any]:
-        """Ranges that ordinary driving over 6.4 s stays in: +-160 m along, +-80 m across, +-pi."""
+        """Ranges that ordinary driving over 6.4 s stays in: +-160 m along, +-80 m across, +-pi; no error over 0.5 m."""
         yaw = math.pi * self.yaw_weight_m
-        return {**super().tokenizer_defaults, "action_range": [[-160.0, 160.0], [-80.0, 80.0], [-yaw, yaw]]}
+        ranges = [[-160.0, 160.0], [-80.0, 80.0], [-yaw, yaw]]
+        return {**super().tokenizer_defaults, "action_range": ranges, "max_error": 0.5}
 
     def encode(
         self,
@@ -60,11 +62,16 @@ class PoseActionSpace(ActionSpace):
         check_poses(history_xyz, history_rot, "history")
         check_poses(future_xyz, future_rot, "future", self.horizon)
         check_same_batch(history_xyz, future_xyz, "future")
-        future = at_least_float32(future_xyz)
-        yaw = matrix_to_yaw(at_least_float32(future_rot))
-        yaw = unwrap(torch.cat([torch.zeros_like(yaw[..., :1]), yaw], -1))[..., 1:]
-        x = future[..., 0] - self._constant_velocity(history_xyz, history_rot, future)
-        return torch.stack([x, future[..., 1], self.yaw_weight_m * yaw.to(x.dtype)], -1)
+        dtype = at_least_float32(future_xyz).dtype
+        history_xyz, history_rot, future_xyz, future_rot = (
+            tensor.to(dtype) for tensor in (history_xyz, history_rot, future_xyz, future_rot)
+        )
+        xyz, rot, future, turned = numpy_if_few(history_xyz, history_rot, future_xyz, future_rot)
+        way = self._constant_velocity(xyz, rot, future.shape[-2])
+        x, y, yaw = future[..., 0] - way, future[..., 1], unwrap_from_zero(matrix_to_yaw(turned))
+        # Of the path that decoding will see: where it turns sharply, rounding tips the heading by half a turn.
+        yaw = yaw - self._own_heading(x + way, y)
+        return as_tensor(namespace(x).stack([x, y, self.yaw_weight_m * yaw], -1))
 
     def decode(
         self, history_xyz: torch.Tensor, history_rot: torch.Tensor, actions: torch.Tensor
@@ -74,14 +81,17 @@ class PoseActionSpace(ActionSpace):
         check_poses(history_xyz, history_rot, "history")
         check_same_batch(history_xyz, actions, "actions")
         actions = at_least_float32(actions)
-        x = actions[..., 0] + self._constant_velocity(history_xyz, history_rot, actions)
-        xyz = torch.stack([x, actions[..., 1], torch.zeros_like(x)], -1)
-        return xyz, yaw_to_matrix(actions[..., 2] / self.yaw_weight_m)
+        xyz, rot, steps = numpy_if_few(history_xyz.to(actions.dtype), history_rot.to(actions.dtype), actions)
+        xp = namespace(steps)
+        x, y = steps[..., 0] + self._constant_velocity(xyz, rot, steps.shape[-2]), steps[..., 1]
+        yaw = steps[..., 2] / self.yaw_weight_m + self._own_heading(x, y)
+        return as_tensor(xp.stack([x, y, xp.zeros_like(x)], -1)), as_tensor(yaw_to_matrix(yaw))
 
-    def _constant_velocity(
-        self, history_xyz: torch.Tensor, history_rot: torch.Tensor, like: torch.Tensor
-    ) -> torch.Tensor:
-        """v0 * t [..., T], metres, for `like` [..., T, ...]."""
-        v0_mps = speed_at_end(at_least_float32(history_xyz), at_least_float32(history_rot), self.dt_s).to(like.dtype)
-        time_s = torch.arange(1, like.shape[-2] + 1, dtype=like.dtype, device=like.device) * self.dt_s
-        return v0_mps[..., None] * time_s
+    def _own_heading(self, x: Any, y: Any) -> Any:
+        """What of the heading [..., T] the positions [..., T] tell, so that it is not coded; numpy or torch."""
+        return 0.0
+
+    def _constant_velocity(self, history_xyz: Any, history_rot: Any, steps: int) -> Any:
+        """v0 * t [..., T], metres; numpy or torch."""
+        v0_mps = speed_at_end(history_xyz, history_rot, self.dt_s)
+        return v0_mps[..., None] * constant(np.arange(1, steps + 1) * self.dt_s, history_xyz)

@@ -71,6 +71,28 @@ class TrajectoryTokenizer:
         return self.action_tokenizer.pad_id
 
     @takes_numpy
+    def fit(
+        self,
+        hist_xyz: torch.Tensor,
+        hist_rot: torch.Tensor,
+        fut_xyz: torch.Tensor,
+        fut_rot: torch.Tensor,
+        **kwargs: Any,
+    ) -> TrajectoryTokenizer:
+        """Fits the action tokenizer to the actions of trajectories, and returns itself.
+
+        Args:
+            hist_xyz, hist_rot, fut_xyz, fut_rot: as `encode`.
+            **kwargs: go to the action tokenizer's `fit`.
+
+        Raises:
+            ValueError: as `encode`, and as the action tokenizer's `fit`.
+        """
+        actions = self.action_space.encode(hist_xyz, hist_rot, fut_xyz, fut_rot)
+        self.action_tokenizer.fit((actions if actions.ndim > 2 else actions[None]).flatten(0, -3), **kwargs)
+        return self
+
+    @takes_numpy
     def encode(
         self,
         hist_xyz: torch.Tensor,
