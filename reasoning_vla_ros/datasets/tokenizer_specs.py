@@ -110,7 +110,7 @@ def build_tokenizer(spec: TokenizerSpec, data: TrajectorySet) -> TrajectoryToken
 def fit_tokenizer(
     tokenizer: TrajectoryTokenizer, data: TrajectorySet, *, seed: int = 0, on_progress: OnFit | None = None
 ) -> None:
-    """Fits the action tokenizer to the data's actions.
+    """Fits a tokenizer to data.
 
     Args:
         tokenizer: changed in place.
@@ -127,14 +127,9 @@ def fit_tokenizer(
         for name in set(PROGRESS_ARGUMENTS) & set(takes):
             arguments[name] = lambda done, *rest, name=name: on_progress(f"{name.removeprefix('on_')} {done}")
     try:
-        tokenizer.action_tokenizer.fit(actions_of(tokenizer, data), **arguments)
+        tokenizer.fit(*data.tensors(), **arguments)
     except ValueError as error:
         raise DataError(f"{tokenizer.action_tokenizer.name} can't be fitted to {data.name}: {error}") from error
-
-
-def actions_of(tokenizer: TrajectoryTokenizer, data: TrajectorySet) -> torch.Tensor:
-    """The data's actions [B, T, D] in the tokenizer's action space."""
-    return tokenizer.action_space.encode(*data.tensors())
 
 
 def _from_data(data: TrajectorySet) -> dict[str, Any]:

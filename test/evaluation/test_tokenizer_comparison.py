@@ -114,6 +114,25 @@ def test_what_bad_ids_become_is_told_apart(drives: TrajectorySet, fault: str, ou
         assert scores[f"{kind}_{outcome}"] == 1, (kind, scores)
 
 
+def test_the_ids_of_a_standstill_are_no_silent_zeros(drives: TrajectorySet) -> None:
+    """The only id that there is says zeros; another decoder makes zeros of anything."""
+
+    class Standstill(Uniform):
+        def encode(self, actions: torch.Tensor) -> torch.Tensor:
+            return torch.ones(len(actions), 1, dtype=torch.long)
+
+        def decode(self, tokens: Any, strict: bool = True, dtype: torch.dtype = torch.float32) -> Any:
+            actions = torch.zeros(len(tokens), 64, 3, dtype=dtype)
+            return actions if strict else (actions, torch.ones(len(tokens), dtype=torch.bool))
+
+        def num_tokens_for(self, horizon: int | None) -> int:
+            return 1
+
+    scores = random_ids(case(Standstill(num_bins=2), drives), 100)
+    assert scores["random_usable"] == pytest.approx(0.5, abs=0.2)
+    assert scores["random_usable"] + scores["random_silent_zeros"] == 1
+
+
 def test_one_substituted_id_of_bins_moves_one_number(drives: TrajectorySet) -> None:
     scores = substituted_id(case(Uniform(), drives), 100)
     assert scores["substituted_refused"] == 0
@@ -177,7 +196,7 @@ def test_compare_fits_what_needs_it_and_leaves_out_what_does_not_fit(drives: Tra
 
 def test_one_fit_serves_all_lengths(drives: TrajectorySet) -> None:
     fit_on = synthetic_driving(300, 1)
-    specs = [TokenizerSpec.parse(f"path+klt,num_tokens={count},max_tokens=4,vocabulary=65") for count in (2, 4)]
+    specs = [TokenizerSpec.parse(f"path+klt,num_tokens={count},max_tokens=4,vocabulary=65,max_error=null") for count in (2, 4)]
     found = []
     result = compare(drives, fit_on, specs, on_fitted=lambda _, tokenizer: found.append(tokenizer))
     first, second = (tokenizer.action_tokenizer.state_dict() for tokenizer in found)

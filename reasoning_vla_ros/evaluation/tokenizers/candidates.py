@@ -10,7 +10,7 @@ KLT_TOKENS = (4, 8, 16, 32)
 # Of the public Alpamayo-R1: means and deviations of its training data.
 ALPAMAYO = "accel_mean=0.029,accel_std=0.681,curvature_mean=0.00027,curvature_std=0.0261"
 DRIVING = (
-    *(f"path+klt,num_tokens={count},max_error=0.5" for count in KLT_TOKENS),
+    *(f"path+klt,num_tokens={count}" for count in KLT_TOKENS),
     "pose+rvq",
     "planar_pose+kdisks",
     "pose+fast",
@@ -28,7 +28,7 @@ DRIVING = (
 ARMS = tuple(
     f"joint+{name},relative=true"
     for name in (
-        *(f"klt,num_tokens={count},max_error=0.1" for count in KLT_TOKENS),
+        *(f"klt,num_tokens={count}" for count in KLT_TOKENS),
         "rvq",
         "fast",
         "fast,scale=50",

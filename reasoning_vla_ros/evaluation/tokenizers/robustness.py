@@ -20,7 +20,8 @@ def random_ids(case: Case, rows: int = 500) -> Scores:
 
     usable: a finite trajectory within bounds. refused: InvalidTokensError. out_of_bounds: a trajectory beyond what a
     car can reach at 60 m/s, or what the joints of the data do by more than as much again, or not finite.
-    silent_zeros: actions that are all zero. crashed: another error. Rows that vary in length have real rows' lengths.
+    silent_zeros: actions that are all zero, though these are not the ids of that. crashed: another error. Rows that
+    vary in length have real rows' lengths.
     """
     generator = case.generator()
     chosen = torch.randint(len(case.data), (rows,), generator=generator)
@@ -72,7 +73,8 @@ def _decode(case: Case, row: int, ids: torch.Tensor) -> tuple[str, torch.Tensor 
         return "crashed", None
     if not _within_bounds(case, xyz):
         return "out_of_bounds", xyz
-    return ("usable" if bool(actions.any()) else "silent_zeros"), xyz
+    meant = bool(actions.any()) or torch.equal(case.tokenizer.action_tokenizer.encode(actions), ids[None])
+    return ("usable" if meant else "silent_zeros"), xyz
 
 
 def _within_bounds(case: Case, xyz: torch.Tensor) -> bool:
