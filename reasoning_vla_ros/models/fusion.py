@@ -59,7 +59,8 @@ class TrajectoryFusionMixin:
         if future is None or not bool((input_ids == placeholders["future"]).any()):
             return fused
         self._require("traj_tokenizer")
-        tokens = _encode(self.traj_tokenizer, xyz, rot, *future)
+        slots = int((input_ids[0] == placeholders["future"]).sum()) // future[0].shape[1]
+        tokens = _encode(self.traj_tokenizer, xyz, rot, *future, slots=slots)
         return _replace(fused, tokens + self.future_token_start_idx, placeholders["future"], "future")
 
     def _require(self, name: str) -> None:
@@ -88,8 +89,14 @@ def _trajectories(traj_data: Mapping[str, Any] | None, which: str, rows: int) ->
     return xyz, rot
 
 
-def _encode(tokenizer: Any, hist_xyz: Tensor, hist_rot: Tensor, fut_xyz: Tensor, fut_rot: Tensor) -> Tensor:
-    """Tokens [B, n_traj * N]; a single history serves all futures of its row."""
+def _encode(
+    tokenizer: Any, hist_xyz: Tensor, hist_rot: Tensor, fut_xyz: Tensor, fut_rot: Tensor, slots: int | None = None
+) -> Tensor:
+    """Tokens [B, n_traj * N]; a single history serves all futures of its row.
+
+    Escapes behind a fixed number of tokens have no place in a prompt and are left out; what is left decodes without
+    them. Tokens of varying number are padded to `slots` a trajectory.
+    """
     rows, count = fut_xyz.shape[:2]
     if hist_xyz.shape[1] == 1 and count > 1:
         hist_xyz = hist_xyz.expand(-1, count, -1, -1)
@@ -104,6 +111,11 @@ def _encode(tokenizer: Any, hist_xyz: Tensor, hist_rot: Tensor, fut_xyz: Tensor,
             fut_xyz=fut_xyz.flatten(0, 1),
             fut_rot=fut_rot.flatten(0, 1),
         )
+    if getattr(tokenizer, "pad_id", None) is not None:
+        if tokenizer.num_tokens is not None:
+            tokens = tokens[:, : tokenizer.num_tokens]
+        elif slots is not None and tokens.shape[1] < slots:
+            tokens = torch.nn.functional.pad(tokens, (0, slots - tokens.shape[1]), value=tokenizer.pad_id)
     return tokens.reshape(rows, -1)
 
 

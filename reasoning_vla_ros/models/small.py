@@ -13,6 +13,7 @@ from transformers.utils import logging
 from reasoning_vla_ros.models.backends import get_backend
 from reasoning_vla_ros.models.config import VLM_FOLDER, ReasoningVLAConfig
 from reasoning_vla_ros.models.reasoning_vla import ReasoningVLA
+from reasoning_vla_ros.tokenizers import create_tokenizer
 
 # Tokens of Qwen's chat and image markup; the rest of the vocabulary is the 256 bytes.
 MARKUP_TOKENS = (
@@ -35,13 +36,35 @@ HIST_TRAJ_TOKENIZER = {"action_space": {"name": "delta_xyz"}, "action_tokenizer"
 
 
 def build_small_model(
-    folder: str | Path, seed: int = 0, hidden_size: int = 128, num_layers: int = 4, tied: bool = True
+    folder: str | Path,
+    seed: int = 0,
+    hidden_size: int = 128,
+    num_layers: int = 4,
+    tied: bool = True,
+    traj_tokenizer: str | dict[str, Any] | None = None,
 ) -> ReasoningVLA:
     """Makes a ReasoningVLA with random weights, saves it to `folder` and returns it.
 
     Its config says `untrained`, which reports repeat. With the defaults it has about two million parameters and plans
     in less than a second on two CPU cores.
+
+    Args:
+        folder: where to save it.
+        seed: of the weights.
+        hidden_size, num_layers: of the language model.
+        tied: input and output embeddings are one.
+        traj_tokenizer: name or config of a trajectory tokenizer whose number of tokens is fixed; accelerations and
+            curvatures by default.
+
+    Raises:
+        ValueError: a tokenizer whose number of tokens varies.
     """
+    traj_tokenizer_cfg = {"name": traj_tokenizer} if isinstance(traj_tokenizer, str) else traj_tokenizer
+    traj_tokenizer_cfg = traj_tokenizer_cfg or TRAJ_TOKENIZER
+    future_tokens = create_tokenizer(traj_tokenizer_cfg, allow_imports=False)
+    history_tokens = create_tokenizer(HIST_TRAJ_TOKENIZER)
+    if future_tokens.num_tokens is None:
+        raise ValueError(f"the number of tokens must be fixed, that of {traj_tokenizer!r} varies")
     folder = Path(folder)
     vlm_folder = folder / VLM_FOLDER
     vlm_folder.mkdir(parents=True, exist_ok=True)
@@ -51,11 +74,11 @@ def build_small_model(
     backend.save_parts(vlm_config, IMAGE_SETTINGS, tokenizer, str(vlm_folder))
     config = ReasoningVLAConfig(
         vlm_name_or_path=str(vlm_folder),
-        traj_tokenizer_cfg=TRAJ_TOKENIZER,
+        traj_tokenizer_cfg=traj_tokenizer_cfg,
         hist_traj_tokenizer_cfg=HIST_TRAJ_TOKENIZER,
-        traj_vocab_size=510,
+        traj_vocab_size=future_tokens.vocab_size + history_tokens.vocab_size,
         tokens_per_history_traj=48,
-        tokens_per_future_traj=128,
+        tokens_per_future_traj=future_tokens.num_tokens,
         model_dtype="float32",
         attn_implementation="sdpa",
         add_special_tokens=True,

@@ -91,8 +91,8 @@ def act(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draws the trajectory tokens, limited to the trajectory vocabulary.
 
-    A tokenizer of fixed length gets exactly its number of tokens. One of varying length may end with
-    `<|traj_future_end|>` at any time, and within the config's `tokens_per_future_traj`.
+    A tokenizer of fixed length gets exactly its number of tokens, padding not among them. One of varying length may
+    end with `<|traj_future_end|>` at any time, and within the config's `tokens_per_future_traj`.
 
     Returns:
         int64 [K, N] ids of the trajectory tokenizer, int64 [K] how many of each row count, and float32 [K] the mean
@@ -105,6 +105,8 @@ def act(
     allowed = torch.arange(start, start + size, device=rollout.logits.device)
     if fixed is None:
         allowed = torch.cat([allowed, allowed.new_tensor([end])])
+    elif model.traj_tokenizer.pad_id is not None:
+        allowed = allowed[allowed != start + model.traj_tokenizer.pad_id]
     count = rollout.logits.shape[0]
     active = torch.ones(count, dtype=torch.bool, device=rollout.logits.device)
     lengths = torch.zeros(count, dtype=torch.long, device=rollout.logits.device)

@@ -149,3 +149,37 @@ def test_parity_with_the_public_original(parity_reasoning_vla, parity_data) -> N
             tensor("hist_xyz"), tensor("hist_rot"), tensor("fut_xyz"), tensor("fut_rot")
         )
         assert torch.equal(fused[placeholders], (tokens + model.future_token_start_idx).flatten())
+
+
+def test_an_escape_has_no_place_in_a_prompt() -> None:
+    fusing = Fusing()
+    fusing.traj_tokenizer = create_tokenizer("driving-klt-4")
+    fusing.hist_token_start_idx = fusing.future_token_start_idx + fusing.traj_tokenizer.vocab_size
+    history, future = trajectories(2, 1, 4), trajectories(2, 1, 64)
+    future["xyz"] = 300 * torch.sin(future["xyz"])  # no drive, so that both rows need one
+    xyz, rot = history["xyz"][:, 0], history["rot"][:, 0]
+    tokens = fusing.traj_tokenizer.encode(xyz, rot, future["xyz"][:, 0], future["rot"][:, 0])
+    assert tokens.shape[1] > 4
+    fused = fusing.fuse_traj_tokens(ids_with(2, 12, 4), both(history, future))
+    assert torch.equal(fused[:, 14:18] - fusing.future_token_start_idx, tokens[:, :4])
+
+
+def test_tokens_of_varying_number_are_padded_to_their_slots() -> None:
+    fusing = Fusing()
+    fusing.traj_tokenizer = create_tokenizer("delta_xyz+fast")
+    fusing.hist_token_start_idx = fusing.future_token_start_idx + fusing.traj_tokenizer.vocab_size
+    history, future = trajectories(2, 1, 4), trajectories(2, 1, 8)
+    future["xyz"][1] = 0.0  # fewer tokens than the other row
+    fusing.traj_tokenizer.action_tokenizer.fit(future["xyz"][:, 0].diff(dim=1, prepend=torch.zeros(2, 1, 3)))
+    xyz, rot = history["xyz"][:, 0], history["rot"][:, 0]
+    tokens = fusing.traj_tokenizer.encode(xyz, rot, future["xyz"][:, 0], future["rot"][:, 0])
+    count = tokens.shape[1]
+    fused = fusing.fuse_traj_tokens(ids_with(2, 12, count + 3), both(history, future))
+    ids = fused[:, 14 : 14 + count + 3] - fusing.future_token_start_idx
+    assert torch.equal(ids[:, :count], tokens)
+    assert (ids[:, count:] == fusing.traj_tokenizer.pad_id).all()
+
+
+def both(history: dict[str, torch.Tensor], future: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    named = (("history", history), ("future", future))
+    return {f"ego_{which}_{key}": value for which, pair in named for key, value in pair.items()}
