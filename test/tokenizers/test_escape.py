@@ -58,7 +58,7 @@ def test_residuals_made_to_be_rounded_badly_keep_the_bound(code: EscapeCode, see
     import scipy.fft
 
     rng = np.random.default_rng(seed)
-    horizon, dims = code.shape
+    horizon = code.shape[0]
     signs = np.sign(scipy.fft.idct(np.eye(horizon), axis=0, norm="ortho")[rng.integers(0, horizon)])[:, None]
     for step in code.steps:
         values = (np.rint(size * rng.normal(size=code.shape)) + 0.499999 * signs) * step
