@@ -19,6 +19,7 @@ from reasoning_vla_ros.tokenizers.registry import (
     action_tokenizers,
     entry_point_names,
 )
+from reasoning_vla_ros.tokenizers.shipped import load_shipped, shipped_names
 from reasoning_vla_ros.tokenizers.trajectory_tokenizer import CONFIG_FILE, TrajectoryTokenizer
 
 trajectory_tokenizers = Registry("trajectory tokenizer", TrajectoryTokenizer)
@@ -34,6 +35,7 @@ def create_tokenizer(spec: Spec, *, allow_imports: bool | None = None, **kwargs:
     - `"unicycle+uniform"`: an action space and an action tokenizer, each a registered name, an entry point's name, or
       `package.module:Class`;
     - `"package.module:Class"`, a registered name, or an entry point's name: a whole TrajectoryTokenizer;
+    - `"driving-klt-8"` and others of `shipped_names()`: one of this package, already fitted;
     - a folder that `save_pretrained` wrote;
     - a dict: `{"action_space": {"name": ...}, "action_tokenizer": {"name": ...}}` as `to_config` gives,
       `{"name": <any of the strings above>, ...arguments}`, or Alpamayo's `{"_target_": ...}`.
@@ -104,12 +106,13 @@ def load_tokenizer(folder: str | PathLike[str], allow_imports: bool = False) -> 
 
 
 def available_tokenizers() -> dict[str, list[str]]:
-    """Names by kind: "action_spaces", "action_tokenizers" (any pair of the two goes), "trajectory_tokenizers" and
-    "plugins" (entry points of other packages, not imported, so of whichever kind)."""
+    """Names by kind: "action_spaces", "action_tokenizers" (any pair of the two goes), "trajectory_tokenizers",
+    "shipped" (fitted ones) and "plugins" (entry points of other packages, not imported, so of whichever kind)."""
     return {
         "action_spaces": action_spaces.names(),
         "action_tokenizers": action_tokenizers.names(),
         "trajectory_tokenizers": trajectory_tokenizers.names(),
+        "shipped": list(shipped_names()),
         "plugins": entry_point_names(),
     }
 
@@ -138,6 +141,15 @@ def _from_name(spec: str, kwargs: dict[str, Any], allow_imports: bool) -> Trajec
     if "+" not in spec:
         if spec in action_spaces.names() or spec in action_tokenizers.names():
             raise ValueError(f"{spec!r} is one part; name both, such as 'unicycle+uniform'")
+        if spec in shipped_names():
+            if kwargs:
+                raise TypeError(f"the fitted tokenizer {spec!r} takes no arguments, got {sorted(kwargs)}")
+            return load_shipped(spec)
+        known = [*trajectory_tokenizers.names(), *entry_point_names(), *shipped_names()]
+        if spec not in known and ":" not in spec:
+            raise ValueError(
+                f"unknown trajectory tokenizer {spec!r}; known: {known}, a pair such as 'unicycle+uniform', or module:Class"
+            )
         cls = trajectory_tokenizers.resolve(spec, allow_imports=allow_imports)
         whole = cls(**_checked(cls, kwargs))
         assert isinstance(whole, TrajectoryTokenizer)
