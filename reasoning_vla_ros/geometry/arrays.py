@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 ArrayT = TypeVar("ArrayT", NDArray[Any], torch.Tensor)
 
+# Up to so many numbers in an array, the time of an operation is mostly that of calling it.
+FEW = 10_000
+
 
 def namespace(array: Any) -> Any:
     """The module (torch or numpy) whose functions take this array."""
@@ -39,9 +42,13 @@ def require_finite(array: Any, name: str) -> None:
         ValueError: with the index and value of the first bad entry.
     """
     # NaN and infinity always reach the sum, so one pass clears most arrays; a finite sum may still overflow.
-    with np.errstate(over="ignore", invalid="ignore"):
-        if math.isfinite(float(array.sum())):
-            return
+    if isinstance(array, torch.Tensor):
+        total = float(array.sum())
+    else:
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = float(array.sum())
+    if math.isfinite(total):
+        return
     finite = namespace(array).isfinite(array)
     if bool(finite.all()):
         return
@@ -59,3 +66,36 @@ def zeros(shape: tuple[int, ...], like: ArrayT) -> ArrayT:
     if isinstance(like, torch.Tensor):
         return like.new_zeros(shape)
     return np.zeros(shape, like.dtype)
+
+
+def numpy_if_few(*tensors: torch.Tensor) -> tuple[Any, ...]:
+    """The tensors as numpy arrays where all are few numbers on the CPU and none wants a gradient, else as they are.
+
+    A call of numpy takes a fifth of the time of one of torch, which is most of the time for a few trajectories; torch
+    is quicker at many. For what is written for either; `as_tensor` goes back.
+    """
+    if all(t.numel() <= FEW and t.device.type == "cpu" and not t.requires_grad for t in tensors):
+        return tuple(t.numpy() for t in tensors)
+    return tensors
+
+
+def as_tensor(array: Any) -> torch.Tensor:
+    """The tensor of a numpy array, which shares its memory; a tensor as it is."""
+    return array if isinstance(array, torch.Tensor) else torch.from_numpy(array)
+
+
+def cast(array: ArrayT, dtype: Any) -> ArrayT:
+    """The array in a dtype of its own module."""
+    return array.to(dtype) if isinstance(array, torch.Tensor) else array.astype(dtype, copy=False)
+
+
+def constant(values: NDArray[Any], like: ArrayT) -> ArrayT:
+    """The values as an array of the kind, dtype and device of `like`; not to be written to."""
+    if isinstance(like, torch.Tensor):
+        return torch.from_numpy(values if values.flags.writeable else values.copy()).to(like)
+    return values.astype(like.dtype, copy=False)
+
+
+def steps_from_zero(values: ArrayT) -> ArrayT:
+    """Differences along the last axis, the first one from zero."""
+    return namespace(values).concatenate([values[..., :1], values[..., 1:] - values[..., :-1]], -1)

@@ -12,8 +12,9 @@ import warnings
 from functools import lru_cache
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+
+from reasoning_vla_ros.geometry.arrays import ArrayT, cast, constant, namespace, steps_from_zero
 
 WINDOW = 10
 ORDER = 3
@@ -38,19 +39,20 @@ def velocity_filter(num_points: int, window: int = WINDOW, order: int = ORDER) -
     return on_steps
 
 
-def path_direction(xy: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def path_direction(xy: ArrayT) -> tuple[ArrayT, ArrayT]:
     """Cosine and sine [..., T] of the headings of points [..., T, 2] from local cubic fits.
 
     Computed in float64 and given in the dtype of `xy`. Where the path stands still the heading is zero.
     """
-    steps = xy.double().diff(dim=-2)
-    weights = torch.from_numpy(velocity_filter(xy.shape[-2]).T.copy()).to(steps.device)
-    dx, dy = steps[..., 0] @ weights, steps[..., 1] @ weights
-    speed = torch.hypot(dx, dy)
+    xp = namespace(xy)
+    # Coordinates first, so that everything after works on contiguous numbers.
+    points = cast(xp.moveaxis(xy, -1, 0), xp.float64)
+    velocity = (points[..., 1:] - points[..., :-1]) @ constant(velocity_filter(xy.shape[-2]).T, points)
+    dx, dy = velocity[0], velocity[1]
+    speed = xp.sqrt(dx * dx + dy * dy)
     still = speed == 0
-    cos = torch.where(still, 1.0, dx / speed)
-    sin = torch.where(still, 0.0, dy / speed)
-    return cos.to(xy.dtype), sin.to(xy.dtype)
+    dx, speed = xp.where(still, 1.0, dx), xp.where(still, 1.0, speed)
+    return cast(dx / speed, xy.dtype), cast(dy / speed, xy.dtype)
 
 
 @lru_cache(maxsize=64)
@@ -85,7 +87,7 @@ def _direction_filter(num_steps: int) -> NDArray[np.float64]:
     return combined
 
 
-def travel_heading(xy: torch.Tensor) -> torch.Tensor:
+def travel_heading(xy: ArrayT) -> ArrayT:
     """Heading [..., T], radians, unwrapped, of a vehicle that follows points xy [..., T, 2] in metres, from the origin
     with heading zero.
 
@@ -95,14 +97,13 @@ def travel_heading(xy: torch.Tensor) -> torch.Tensor:
     Granlund 1987.) The squares are smoothed over neighbouring steps, pulled a little to zero heading, and their angles
     unwrapped and halved. A path that stands still has heading zero.
     """
-    steps = torch.diff(xy, dim=-2, prepend=torch.zeros_like(xy[..., :1, :]))
-    dx, dy = steps.unbind(-1)
-    squares = torch.stack([dx * dx - dy * dy, 2 * dx * dy], -2)
-    smooth = squares @ squares.new_tensor(_direction_filter(xy.shape[-2])).T
-    doubled = torch.atan2(smooth[..., 1, :], smooth[..., 0, :] + _STILL_M**2)
-    turns = torch.diff(doubled, dim=-1, prepend=torch.zeros_like(doubled[..., :1]))
-    turns = torch.remainder(turns + math.pi, 2 * math.pi) - math.pi
+    xp = namespace(xy)
+    dx, dy = steps_from_zero(xy[..., 0]), steps_from_zero(xy[..., 1])
+    smooth = xp.stack([dx * dx - dy * dy, 2 * dx * dy]) @ constant(_direction_filter(xy.shape[-2]).T, dx)
+    doubled = xp.arctan2(smooth[1], smooth[0] + _STILL_M**2)
+    turns = steps_from_zero(doubled)
+    turns = turns - 2 * math.pi * xp.round(turns / (2 * math.pi))
     # Headings between the points; a point's is the mean of its neighbours', the last point's on the line through both.
-    middle = torch.cumsum(turns, -1) / 2
+    middle = xp.cumsum(turns, -1) / 2
     last = middle[..., -1:] + turns[..., -1:] / 4
-    return torch.cat([(middle[..., 1:] + middle[..., :-1]) / 2, last], -1)
+    return xp.concatenate([(middle[..., 1:] + middle[..., :-1]) / 2, last], -1)

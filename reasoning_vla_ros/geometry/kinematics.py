@@ -6,10 +6,9 @@ from functools import lru_cache
 from typing import Any, Generic, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from reasoning_vla_ros.geometry.arrays import ArrayT, namespace, require_shape
+from reasoning_vla_ros.geometry.arrays import ArrayT, cast, constant, namespace, require_shape
 from reasoning_vla_ros.geometry.rotations import matrix_to_yaw, unwrap
 
 # Below this speed the turn of the heading says more about noise than about curvature.
@@ -82,12 +81,13 @@ def speed_at_end(xyz: ArrayT, rot: ArrayT, dt_s: float) -> ArrayT:
     """
     _check_path(xyz, rot, dt_s)
     count = min(xyz.shape[-2], SPEED_POSES)
-    heading = rot[..., -1, :2, 0]
-    # From the last position: large coordinates would cost precision.
-    steps = xyz[..., -count:, :2] - xyz[..., -1:, :2]
+    xp = namespace(xyz)
+    # In float64, so that it is the same number in any batch; and from the last position, as large coordinates would
+    # cost precision.
+    heading = cast(rot[..., -1, :2, 0], xp.float64)
+    steps = cast(xyz[..., -count:, :2], xp.float64) - cast(xyz[..., -1:, :2], xp.float64)
     along = steps[..., 0] * heading[..., None, 0] + steps[..., 1] * heading[..., None, 1]
-    weights = _slope_weights(count) / dt_s
-    return (along * (along.new_tensor(weights) if isinstance(along, torch.Tensor) else weights)).sum(-1)
+    return cast(along @ constant(_slope_weights(count) / dt_s, along), xyz.dtype)
 
 
 @lru_cache(maxsize=SPEED_POSES)

@@ -9,13 +9,17 @@ import math
 from typing import Any
 
 import numpy as np
+import torch
 
-from reasoning_vla_ros.geometry.arrays import ArrayT, namespace, require_finite, require_shape, zeros
+from reasoning_vla_ros.geometry.arrays import ArrayT, namespace, require_finite, require_shape, steps_from_zero, zeros
 
 
 def matrix_to_yaw(rot: ArrayT) -> ArrayT:
     """Heading [...] of rotation matrices [..., 3, 3], radians in [-pi, pi]."""
-    return namespace(rot).arctan2(rot[..., 1, 0], rot[..., 0, 0])
+    sin, cos = rot[..., 1, 0], rot[..., 0, 0]
+    if isinstance(rot, torch.Tensor):  # whose arctan2 of numbers that lie apart is many times slower
+        return torch.arctan2(sin.contiguous(), cos.contiguous())
+    return np.arctan2(sin, cos)
 
 
 def yaw_to_matrix(yaw: ArrayT) -> ArrayT:
@@ -41,6 +45,13 @@ def unwrap(angles: ArrayT) -> ArrayT:
     steps = angles[..., 1:] - angles[..., :-1]
     wrapped = xp.remainder(steps + math.pi, 2 * math.pi) - math.pi
     return xp.concatenate([angles[..., :1], angles[..., :1] + xp.cumsum(wrapped, -1)], -1)
+
+
+def unwrap_from_zero(angles: ArrayT) -> ArrayT:
+    """Angles [..., T] without jumps, along the last axis from zero on: each step lies in [-pi, pi]."""
+    xp = namespace(angles)
+    steps = steps_from_zero(angles)
+    return angles - 2 * math.pi * xp.cumsum(xp.round(steps / (2 * math.pi)), -1)
 
 
 def quaternion_to_matrix(quat_xyzw: ArrayT) -> ArrayT:

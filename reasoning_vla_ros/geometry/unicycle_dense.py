@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from reasoning_vla_ros.geometry.banded import difference_gram
-from reasoning_vla_ros.geometry.rotations import matrix_to_yaw
 from reasoning_vla_ros.geometry.smoothing import Smoothing
 
 
@@ -89,7 +88,7 @@ def _solve(matrix: Tensor, right: Tensor, smoothing: Smoothing) -> Tensor:
 
 def _unwrapped_yaw(rot: Tensor) -> Tensor:
     """Headings [B, T] without jumps, of rotations [B, T, 3, 3]."""
-    yaw = matrix_to_yaw(rot)
+    yaw = torch.atan2(rot[..., 1, 0], rot[..., 0, 0])  # not `matrix_to_yaw`, whose last digit differs
     turns = yaw.diff(dim=1)
     wrapped = torch.atan2(turns.sin(), turns.cos())
     return torch.cat([yaw[:, :1], yaw[:, :1] + wrapped.cumsum(dim=1)], dim=1)

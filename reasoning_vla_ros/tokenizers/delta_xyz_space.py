@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from reasoning_vla_ros.geometry.arrays import at_least_float32, require_finite, require_shape
+from reasoning_vla_ros.geometry.arrays import as_tensor, at_least_float32, numpy_if_few, require_finite, require_shape
 from reasoning_vla_ros.geometry.heading import path_direction
 from reasoning_vla_ros.geometry.rotations import direction_to_matrix, matrix_to_yaw
 from reasoning_vla_ros.tokenizers.action_space import ActionSpace
@@ -90,7 +90,8 @@ class DeltaXyzActionSpace(ActionSpace):
         if self.predict_yaw:
             yaw = -torch.cumsum(actions[..., 3], dim=-1)
             return xyz, direction_to_matrix(torch.cos(yaw), torch.sin(yaw))
-        return xyz, direction_to_matrix(*path_direction(xyz[..., :2]))
+        (path,) = numpy_if_few(xyz[..., :2])
+        return xyz, as_tensor(direction_to_matrix(*path_direction(path)))
 
 
 def _steps(values: torch.Tensor, axis: int) -> torch.Tensor:

@@ -7,8 +7,15 @@ from typing import Any
 
 import torch
 
-from reasoning_vla_ros.geometry.arrays import at_least_float32, require_finite, require_shape
-from reasoning_vla_ros.geometry.rotations import matrix_to_yaw, unwrap, yaw_to_matrix
+from reasoning_vla_ros.geometry.arrays import (
+    as_tensor,
+    at_least_float32,
+    namespace,
+    numpy_if_few,
+    require_finite,
+    require_shape,
+)
+from reasoning_vla_ros.geometry.rotations import matrix_to_yaw, unwrap_from_zero, yaw_to_matrix
 from reasoning_vla_ros.tokenizers.action_space import ActionSpace
 from reasoning_vla_ros.tokenizers.checks import check_action_shape, check_poses
 from reasoning_vla_ros.tokenizers.registry import register_action_space
@@ -50,9 +57,9 @@ class PlanarPoseActionSpace(ActionSpace):
         """Actions [..., T, 3]; see `ActionSpace.encode`."""
         check_poses(future_xyz, future_rot, "future", self.horizon)
         xyz = at_least_float32(future_xyz)
-        yaw = matrix_to_yaw(at_least_float32(future_rot))
-        yaw = unwrap(torch.cat([torch.zeros_like(yaw[..., :1]), yaw], -1))[..., 1:]
-        return torch.cat([xyz[..., :2], yaw[..., None].to(xyz.dtype)], -1)
+        xyz, rot = numpy_if_few(xyz, future_rot.to(xyz.dtype))
+        yaw = unwrap_from_zero(matrix_to_yaw(rot))
+        return as_tensor(namespace(xyz).concatenate([xyz[..., :2], yaw[..., None]], -1))
 
     def decode(
         self, history_xyz: torch.Tensor, history_rot: torch.Tensor, actions: torch.Tensor
@@ -61,6 +68,7 @@ class PlanarPoseActionSpace(ActionSpace):
         check_action_shape(actions, self.action_dim, self.horizon)
         require_shape(history_xyz, (None, 3), "history xyz")
         require_finite(history_xyz, "history xyz")
-        actions = at_least_float32(actions)
-        xyz = torch.cat([actions[..., :2], torch.zeros_like(actions[..., :1])], -1)
-        return xyz, yaw_to_matrix(actions[..., 2])
+        (steps,) = numpy_if_few(at_least_float32(actions))
+        xp = namespace(steps)
+        xyz = xp.concatenate([steps[..., :2], xp.zeros_like(steps[..., :1])], -1)
+        return as_tensor(xyz), as_tensor(yaw_to_matrix(steps[..., 2]))

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reasoning_vla_ros.geometry.heading import path_direction, travel_heading, velocity_filter
@@ -99,6 +99,7 @@ def test_a_stop_keeps_most_of_the_heading_for_a_second() -> None:
     assert (heading[:50] - yaw[1:51]).abs().max() < 0.25
 
 
+@settings(deadline=None)
 @given(st.integers(1, 64), st.integers(0, 10**6), st.floats(-20, 5))
 def test_any_path_has_finite_headings_row_by_row(count: int, seed: int, exponent: float) -> None:
     xy = 10**exponent * torch.randn(3, 2, count, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
