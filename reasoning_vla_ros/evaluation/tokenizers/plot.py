@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reasoning_vla_ros.evaluation.tokenizers.comparison import Comparison
 from reasoning_vla_ros.evaluation.tokenizers.labels import families
 
@@ -55,24 +58,21 @@ def plot(result: Comparison, path: Path) -> None:
     axes = figure.add_subplot()
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    points: list[tuple[float, float, str, str]] = []
+    names: list[tuple[float, float, str, str]] = []
+    lines: list[tuple[list[float], list[float]]] = []
     for index, (name, rows) in enumerate(_families(result).items()):
-        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[(index + index // len(COLOURS)) % len(MARKERS)]
         tokens, errors = [row["tokens_mean"] for row in rows], [row["ade"] for row in rows]
         axes.plot(
             tokens, errors, color=colour, marker=marker, linewidth=1.6, markersize=7, markeredgecolor="white",
             markeredgewidth=0.8, zorder=3,
         )  # fmt: skip
         if len(rows) == 1 and (prefix := rows[0]["prefix_ade"]):
-            axes.plot(
-                [int(count) for count in prefix], list(prefix.values()), ":", color=colour, linewidth=1.2, zorder=2
-            )
-            points += [(int(count), error, "", colour) for count, error in prefix.items()]
-        # A family is named once, at its longest; what has no line of its own at each point.
-        points += [
-            (x, y, name if place == len(rows) - 1 else "", colour)
-            for place, (x, y) in enumerate(zip(tokens, errors, strict=True))
-        ]
+            first = [float(count) for count in prefix], list(prefix.values())
+            axes.plot(*first, ":", color=colour, linewidth=1.2, zorder=2)
+            lines.append(first)
+        lines.append((tokens, errors))
+        names.append((tokens[-1], errors[-1], name, colour))  # a family is named once, at its longest
     axes.set_xlabel("tokens a trajectory")
     axes.set_ylabel(f"mean error ({result.unit})")
     kind = "drives" if result.is_driving else "arm motions"
@@ -80,13 +80,14 @@ def plot(result: Comparison, path: Path) -> None:
     axes.grid(True, which="major", color="#DDDDDD", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+    axes.xaxis.set_major_locator(LogLocator(base=2, numticks=20))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.margins(x=0.12, y=0.08)
-    _label(figure, axes, points)
+    _label(figure, axes, names, lines)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=170)
 
@@ -101,14 +102,17 @@ def _families(result: Comparison) -> dict[str, list[Row]]:
     return {name: sorted(rows, key=lambda row: float(row["tokens_mean"])) for name, rows in found.items()}
 
 
-def _label(figure: Figure, axes: Axes, points: list[tuple[float, float, str, str]]) -> None:
-    """Writes names beside points (x, y, name, colour), each where it covers the fewest points and names."""
+def _label(
+    figure: Figure,
+    axes: Axes,
+    names: list[tuple[float, float, str, str]],
+    lines: list[tuple[list[float], list[float]]],
+) -> None:
+    """Writes names (x, y, name, colour) beside their points, each where it covers the least of lines and names."""
     figure.draw_without_rendering()  # settles where the axes lie
-    spots = [axes.transData.transform((x, y)) for x, y, _, _ in points]
+    drawn = np.concatenate([_along(axes, x, y) for x, y in lines])
     boxes: list[Bbox] = []
-    for x, y, name, colour in points:
-        if not name:
-            continue
+    for x, y, name, colour in names:
         tried: list[tuple[int, int, Text, Bbox]] = []
         for dx, dy in PLACES:
             text = axes.annotate(
@@ -116,12 +120,20 @@ def _label(figure: Figure, axes: Axes, points: list[tuple[float, float, str, str
                 ha="center" if dx == 0 else "left" if dx > 0 else "right",
                 va="center" if abs(dy) < abs(dx) else "bottom" if dy > 0 else "top",
             )  # fmt: skip
-            box = text.get_window_extent().padded(1)
-            covers = sum(box.overlaps(other) for other in boxes) + sum(box.padded(2).contains(*spot) for spot in spots)
+            box = text.get_window_extent().padded(2)
+            covers = sum(box.overlaps(other) for other in boxes) * len(drawn)
+            covers += int(((drawn > (box.x0, box.y0)) & (drawn < (box.x1, box.y1))).all(1).sum())
             inside = axes.bbox.containsx(box.x0) and axes.bbox.containsx(box.x1) and axes.bbox.containsy(box.y0)
-            tried.append((covers + (0 if inside else 10), len(tried), text, box))
+            tried.append((covers + (0 if inside else len(drawn)), len(tried), text, box))
         _, _, best, box = min(tried)
         for _, _, other, _ in tried:
             if other is not best:
                 other.remove()
         boxes.append(box)
+
+
+def _along(axes: Axes, x: list[float], y: list[float]) -> NDArray[np.float64]:
+    """Places [N, 2] in the picture along a line, close to one another."""
+    corners = axes.transData.transform(np.stack([x, y], -1))
+    steps = np.linspace(0, len(corners) - 1, 20 * len(corners))
+    return np.stack([np.interp(steps, np.arange(len(corners)), column) for column in corners.T], -1)
