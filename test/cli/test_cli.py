@@ -33,6 +33,8 @@ def test_every_command_has_help() -> None:
         ("make-model",),
         ("bench",),
         ("tokenizers", "list"),
+        ("tokenizers", "fit"),
+        ("tokenizers", "compare"),
     ):
         result = run(*command, "--help")
         assert result.exit_code == 0, command
@@ -42,8 +44,59 @@ def test_every_command_has_help() -> None:
 def test_tokenizers_list(tmp_path: Path) -> None:
     result = run("tokenizers", "list", "--json", tmp_path / "names.json")
     assert result.exit_code == 0
-    assert "unicycle" in result.output
+    output = " ".join(result.output.split())
+    assert "unicycle Actions (acceleration m/s^2, curvature 1/m)" in output
+    # Brackets in a description are text, not markup.
+    assert "scaled from their limits to [-1, 1]" in output
+    assert "8 tokens for driving" in output
     assert "uniform" in json.loads((tmp_path / "names.json").read_text())["action_tokenizers"]
+
+
+def test_a_tokenizer_is_fitted_saved_and_compared(tmp_path: Path) -> None:
+    result = run(
+        "tokenizers", "fit", "synthetic:driving:400", "--tokenizer", "pose+bspline", "--set", "from_zero=true",
+        "--set", "num_control_points=6", "--output", tmp_path / "fit", "--json", tmp_path / "fit.json",
+        "--load", "noise_m=0.01",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    figures = json.loads((tmp_path / "fit.json").read_text())
+    assert (figures["fitted_on"], figures["held_out"], figures["tokens_mean"]) == (320, 80, 18)
+    assert 0.01 < figures["ade"] < 1
+    result = run(
+        "tokenizers", "compare", "synthetic:driving:60:1", "--tokenizer", tmp_path / "fit",
+        "--tokenizer", "pose+truncated_dct,num_frequencies=6", "--fit-source", "synthetic:driving:300",
+        "--json", tmp_path / "all.json", "--plot", tmp_path / "plot.svg", "--output", tmp_path / "out",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    rows = json.loads((tmp_path / "all.json").read_text())["rows"]
+    assert [row["tokens_mean"] for row in rows] == [18, 18]
+    assert rows[0]["ade"] == pytest.approx(figures["ade"], rel=0.5)
+    assert "truncated_dct" in (tmp_path / "plot.svg").read_text()
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "comparison.json", "comparison.md", "comparison.png", "tokenizers",
+    }  # fmt: skip
+    assert len(list((tmp_path / "out/tokenizers").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "nothing.mcap", "--tokenizer", "path+klt"], "nothing.mcap does not exist; a source is a bag"),
+        (["fit", "synthetic:arms:80", "--tokenizer", "klt"], "named by its two parts"),
+        (["fit", "synthetic:arms:80", "--tokenizer", "joint+uniform", "--set", "bins"], "once as key=value"),
+        (["fit", "synthetic:arms:80", "--tokenizer", "joint+uniform", "--load", "topic=/a"], "takes the options []"),
+        (["fit", "synthetic:arms:80", "--tokenizer", "pose+klt"], "needs the shape [..., T, 3]"),
+        (["compare", "synthetic:arms:80", "--tokenizer", "joint+nothing"], "unknown action tokenizer"),
+        (["compare", "synthetic:arms:80", "--plot", "a.doc"], "--plot needs a file ending in"),
+        (["compare", "synthetic:arms:80", "--fit-source", "synthetic:driving:80"], "need the same kind"),
+    ],
+)
+def test_bad_tokenizer_commands_end_with_a_message(arguments: list[str], message: str, tmp_path: Path) -> None:
+    output = ["--output", tmp_path / "out"] if arguments[0] == "fit" else []
+    result = run("tokenizers", *arguments, *output)
+    assert result.exit_code == 2, result.output
+    assert message in " ".join(result.output.split())
+    assert isinstance(result.exception, SystemExit)
 
 
 def test_a_made_model_evaluates(tmp_path: Path, bag: Path) -> None:
