@@ -196,7 +196,8 @@ def test_compare_fits_what_needs_it_and_leaves_out_what_does_not_fit(drives: Tra
 
 def test_one_fit_serves_all_lengths(drives: TrajectorySet) -> None:
     fit_on = synthetic_driving(300, 1)
-    specs = [TokenizerSpec.parse(f"path+klt,num_tokens={count},max_tokens=4,vocabulary=65,max_error=null") for count in (2, 4)]
+    rest = "max_tokens=4,vocabulary=65,max_error=null"
+    specs = [TokenizerSpec.parse(f"path+klt,num_tokens={count},{rest}") for count in (2, 4)]
     found = []
     result = compare(drives, fit_on, specs, on_fitted=lambda _, tokenizer: found.append(tokenizer))
     first, second = (tokenizer.action_tokenizer.state_dict() for tokenizer in found)
