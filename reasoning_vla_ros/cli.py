@@ -157,11 +157,14 @@ def import_kitti(
 def make_model(
     folder: Annotated[Path, typer.Argument(help="Where to save it.")],
     seed: Annotated[int, typer.Option(help="Of the random weights.")] = 0,
+    tokenizer: Annotated[
+        str | None, typer.Option(help="Trajectory tokenizer, such as driving-klt-8. Default: 128 tokens a plan.")
+    ] = None,
 ) -> None:
     """Make a small ReasoningVLA with random weights, to try the pipeline without a checkpoint. It knows nothing."""
     from reasoning_vla_ros.models.small import build_small_model
 
-    model = build_small_model(folder, seed)
+    model = build_small_model(folder, seed, traj_tokenizer=tokenizer)
     count = sum(parameter.numel() for parameter in model.parameters())
     console.print(f"{folder}: {count / 1e6:.1f} million parameters, [yellow]untrained[/yellow]")
 
