@@ -422,6 +422,27 @@ def tiny(vocabulary: int) -> KLTActionTokenizer:
     return _TINY[vocabulary]
 
 
+def test_a_bound_finer_than_float32_holds_in_float64(klt: KLTActionTokenizer, drives: torch.Tensor) -> None:
+    """What the codes stand for is then the same in all batches, and to more digits than float32 has."""
+    tokenizer = changed(klt, max_error=1e-6)
+    assert_bounded(tokenizer, drives[:20].double().numpy())
+    ids = tokenizer.encode(drives[:20].double())
+    together = tokenizer.decode(ids, dtype=torch.float64)
+    for row, action in zip(ids, together, strict=True):
+        torch.testing.assert_close(tokenizer.decode(row[None], dtype=torch.float64)[0], action, atol=1e-10, rtol=0)
+
+
+def test_what_float32_cannot_tell_to_be_within_the_bound_gets_an_escape(
+    klt: KLTActionTokenizer, drives: torch.Tensor
+) -> None:
+    far_ahead = drives[drives.abs().amax((1, 2)) > 20][:40]
+    worst = (klt.decode(klt.encode(far_ahead)) - far_ahead).norm(dim=-1).amax(1)
+    for action, error in zip(far_ahead, worst.tolist(), strict=True):
+        for factor, longer in ((1 - 1e-3, True), (1 + 2e-6 / error, True), (1 + 1e-3 + 1e-3 / error, False)):
+            tokenizer = changed(klt, max_error=error / 0.99 * factor)
+            assert (tokenizer.encode(action[None]).shape[1] > 8) == longer
+
+
 def test_drives_within_the_bound_need_no_escape(klt: KLTActionTokenizer, drives: torch.Tensor) -> None:
     plain, bounded = klt.with_num_tokens(MAX_TOKENS), changed(klt, MAX_TOKENS, max_error=0.1)
     ids, longer = plain.encode(drives), bounded.encode(drives)
@@ -571,7 +592,7 @@ def test_odd_data_can_be_learned_from(kind: str) -> None:
     }[kind]()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        tokenizer = KLTActionTokenizer(3, 8, num_tokens=16, max_tokens=16, vocabulary=82, max_error=0.1)
+        tokenizer = KLTActionTokenizer(3, 8, num_tokens=32, max_tokens=32, vocabulary=65, max_error=0.1)
         tokenizer.fit(actions.astype(np.float32), iterations=2)
     assert all(bool(value.isfinite().all()) for value in tokenizer.state_dict().values())
     assert_bounded(tokenizer, actions)
