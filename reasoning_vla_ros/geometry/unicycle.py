@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reasoning_vla_ros.geometry.arrays import at_least_float32
+from reasoning_vla_ros.geometry.arrays import ArrayT, at_least_float32, namespace
 from reasoning_vla_ros.geometry.banded import difference_gram, lower_bands, solve_banded
 from reasoning_vla_ros.geometry.rotations import matrix_to_yaw, unwrap
 from reasoning_vla_ros.geometry.smoothing import Smoothing
@@ -28,10 +28,8 @@ from reasoning_vla_ros.geometry.smoothing import Smoothing
 SMALLEST_RIDGE = 1e-13
 
 
-def integrate(
-    v0_mps: torch.Tensor, accel: torch.Tensor, curvature: torch.Tensor, dt_s: float
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Drives the unicycle from the origin, heading along x, without clipping anything.
+def integrate(v0_mps: ArrayT, accel: ArrayT, curvature: ArrayT, dt_s: float) -> tuple[ArrayT, ArrayT, ArrayT]:
+    """Drives the unicycle from the origin, heading along x, without clipping anything; numpy or torch.
 
     v[i+1] = v[i] + a[i] dt; yaw[i+1] = yaw[i] + kappa[i] (v[i] dt + a[i] dt^2 / 2);
     p[i+1] = p[i] + dt/2 (v[i] u(yaw[i]) + v[i+1] u(yaw[i+1])).
@@ -45,15 +43,24 @@ def integrate(
     Returns:
         xy [..., T, 2], yaw [..., T] and speed [..., T] after each step.
     """
-    v_end = v0_mps[..., None] + torch.cumsum(accel * dt_s, dim=-1)
-    v_begin = torch.cat([v0_mps[..., None], v_end[..., :-1]], dim=-1)
+    xp = namespace(accel)
+    v0 = v0_mps[..., None]
+    v_end = v0 + _sums(accel * dt_s)
+    v_begin = xp.concatenate([v0, v_end[..., :-1]], -1)
     # Two sums each, in the order of Alpamayo-R1: in float32 it decides the last digit.
-    yaw = torch.cumsum(curvature * v_begin * dt_s, dim=-1) + torch.cumsum(curvature * accel * (0.5 * dt_s**2), dim=-1)
-    velocity = torch.stack([v_end * torch.cos(yaw), v_end * torch.sin(yaw)], dim=-1)
-    first = torch.stack([v0_mps, torch.zeros_like(v0_mps)], dim=-1)
-    previous = torch.cat([first[..., None, :], velocity[..., :-1, :]], dim=-2)
+    yaw = _sums(curvature * v_begin * dt_s) + _sums(curvature * accel * (0.5 * dt_s**2))
     half_dt_s = 0.5 * dt_s
-    return torch.cumsum(previous * half_dt_s, dim=-2) + torch.cumsum(velocity * half_dt_s, dim=-2), yaw, v_end
+    velocity = xp.stack([v_end * xp.cos(yaw), v_end * xp.sin(yaw)])
+    first = xp.stack([v0, xp.zeros_like(v0)])
+    previous = xp.concatenate([first, velocity[..., :-1]], -1)
+    return xp.moveaxis(_sums(previous * half_dt_s) + _sums(velocity * half_dt_s), 0, -1), yaw, v_end
+
+
+def _sums(values: ArrayT) -> ArrayT:
+    """Sums along the last axis, added up in float64, as PyTorch does on the CPU."""
+    if isinstance(values, torch.Tensor):
+        return torch.cumsum(values, -1)
+    return np.cumsum(values, -1, dtype=np.float64).astype(values.dtype, copy=False)
 
 
 @torch.no_grad()

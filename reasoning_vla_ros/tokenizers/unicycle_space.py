@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from reasoning_vla_ros.geometry import unicycle, unicycle_dense
-from reasoning_vla_ros.geometry.arrays import at_least_float32
+from reasoning_vla_ros.geometry.arrays import as_tensor, at_least_float32, namespace, numpy_if_few
 from reasoning_vla_ros.geometry.rotations import yaw_to_matrix
 from reasoning_vla_ros.geometry.smoothing import Smoothing
 from reasoning_vla_ros.geometry.unicycle import integrate
@@ -139,10 +139,9 @@ class UnicycleActionSpace(nn.Module, ActionSpace):
         future_rot: torch.Tensor,
     ) -> torch.Tensor:
         """Actions [..., T, 2]; see `ActionSpace.encode`. T must be `n_waypoints`. Gives no gradient."""
-        actions, _ = self.encode_with_states(history_xyz, history_rot, future_xyz, future_rot)
-        return actions
+        _, _, accel, curvature = self._states(history_xyz, history_rot, future_xyz, future_rot)
+        return torch.stack([accel, curvature], dim=-1).reshape(*future_xyz.shape[:-1], 2)
 
-    @torch.no_grad()
     def encode_with_states(
         self,
         history_xyz: torch.Tensor,
@@ -154,19 +153,30 @@ class UnicycleActionSpace(nn.Module, ActionSpace):
 
         Row i of the states belongs to the beginning of step i, so row 0 is t0.
         """
+        yaw, speed, accel, curvature = self._states(history_xyz, history_rot, future_xyz, future_rot)
+        lead = future_xyz.shape[:-2]
+        actions = torch.stack([accel, curvature], dim=-1)
+        states = torch.stack([speed[:, :-1], accel, yaw[:, :-1]], dim=-1)
+        return actions.reshape(*lead, *actions.shape[1:]), states.reshape(*lead, *states.shape[1:])
+
+    @torch.no_grad()
+    def _states(
+        self,
+        history_xyz: torch.Tensor,
+        history_rot: torch.Tensor,
+        future_xyz: torch.Tensor,
+        future_rot: torch.Tensor,
+    ) -> tuple[torch.Tensor, ...]:
+        """Heading and speed [B, T + 1], normalised acceleration and curvature [B, T], all leading axes as one."""
         check_poses(future_xyz, future_rot, "future", self.n_waypoints)
         v0 = self.estimate_v0(history_xyz, history_rot)
         check_same_batch(history_xyz, future_xyz, "future")
-        lead = future_xyz.shape[:-2]
         dtype = torch.promote_types(at_least_float32(history_xyz).dtype, at_least_float32(future_xyz).dtype)
         xy = torch.cat([history_xyz[..., -1:, :2].to(dtype), future_xyz[..., :2].to(dtype)], dim=-2)
         xy, rot, v0 = _rows(xy, 2), _rows(future_rot.to(dtype), 3), v0.to(dtype).reshape(-1)
         yaw, speed, accel, curvature = self._solve(lambda solver: self._invert(solver, xy, rot, v0), len(xy))
-        normalised_accel = (accel - self.accel_mean) / self.accel_std
-        normalised_curvature = (curvature - self.curvature_mean) / self.curvature_std
-        actions = torch.stack([normalised_accel, normalised_curvature], dim=-1)
-        states = torch.stack([speed[:, :-1], normalised_accel, yaw[:, :-1]], dim=-1)
-        return actions.reshape(*lead, *actions.shape[1:]), states.reshape(*lead, *states.shape[1:])
+        accel = (accel - self.accel_mean) / self.accel_std
+        return yaw, speed, accel, (curvature - self.curvature_mean) / self.curvature_std
 
     def _solve(self, problem: Callable[[Any], Any], rows: int) -> Any:
         """The problem's answer by the solver that suits the number of rows."""
@@ -193,9 +203,11 @@ class UnicycleActionSpace(nn.Module, ActionSpace):
         v0 = self.estimate_v0(history_xyz, history_rot)
         check_same_batch(history_xyz, actions, "actions")
         accel, curvature = self._physical(at_least_float32(actions))
+        z = history_xyz[..., -1:, 2].to(accel.dtype).expand(accel.shape)
+        v0, accel, curvature, z = numpy_if_few(v0.to(accel.dtype), accel, curvature, z)
         xy, yaw, _ = integrate(v0, accel, curvature, self.dt)
-        z = history_xyz[..., -1:, 2:].to(xy.dtype).expand(*xy.shape[:-1], 1)
-        return torch.cat([xy, z], dim=-1), yaw_to_matrix(yaw)
+        xyz = namespace(xy).concatenate([xy, z[..., None]], -1)
+        return as_tensor(xyz), as_tensor(yaw_to_matrix(yaw))
 
     def is_within_bounds(self, actions: torch.Tensor) -> torch.Tensor:
         """Flags [...]: every acceleration and curvature of a trajectory lies in its bounds, ends included."""
