@@ -23,6 +23,7 @@ PANDA_LOWER = (-2.8973, -1.7628, -2.8973, -3.0718, -2.8973, -0.0175, -2.8973)
 PANDA_UPPER = (2.8973, 1.7628, 2.8973, -0.0698, 2.8973, 3.7525, 2.8973)
 MAX_SPEED_RADPS = 2.0
 MOVES = 4
+MAX_LAG_S = 0.15
 
 Array = NDArray[np.floating]
 
@@ -47,13 +48,13 @@ def synthetic_arms(count: int, seed: int = 0) -> TrajectorySet:
         poses.append(np.clip(target, lower + 0.02 * reach, upper - 0.02 * reach))
     durations_s = rng.uniform(0.5, 2.5, (count, MOVES))
     peak = 1.875 * np.max([np.abs(b - a).max(1) for a, b in pairwise(poses)], 0)[:, None]
-    durations_s = np.maximum(durations_s, peak / MAX_SPEED_RADPS)
+    durations_s = np.maximum(durations_s, peak / MAX_SPEED_RADPS + MAX_LAG_S)
     pauses_s = rng.exponential(0.15, (count, MOVES)) * (rng.random((count, MOVES)) < 0.4)
     starts_s = np.cumsum(durations_s + pauses_s, 1) - durations_s - pauses_s
     whole_s = starts_s[:, -1] + durations_s[:, -1]
     t0_s = rng.uniform(HISTORY_STEPS * DT_S, whole_s - 0.2)
     time_s = t0_s[:, None] + (np.arange(HISTORY_STEPS + CHUNK_STEPS) - HISTORY_STEPS + 1) * DT_S
-    lag_s = rng.uniform(0, 0.15, (count, 1, joints))
+    lag_s = rng.uniform(0, MAX_LAG_S, (count, 1, joints))
     position = poses[0][:, None] + np.zeros((1, time_s.shape[1], 1))
     for index in range(MOVES):
         length_s = durations_s[:, index, None, None] - lag_s

@@ -243,9 +243,13 @@ def turn_round(rng: np.random.Generator, count: int, time_s: Array) -> Controls:
 def wander(rng: np.random.Generator, count: int, time_s: Array) -> Controls:
     """Any pedals and any steering: smooth random accelerations and curvatures, mild to wild."""
     v0 = _uniform(rng, count, 0, 35)
-    pace_s = rng.choice([0.3, 0.6, 1.2])
-    acceleration = _uniform(rng, count, 0, 1) ** 2 * 3 * _wander(rng, count, time_s.shape[1], pace_s)
-    lateral = _uniform(rng, count, 0, 1) ** 2 * 3 * _wander(rng, count, time_s.shape[1], 2 * pace_s)
+    pace = rng.integers(0, 3, (count, 1))
+    pedals, steering = 0 * time_s, 0 * time_s
+    for choice, pace_s in enumerate((0.3, 0.6, 1.2)):
+        pedals = np.where(pace == choice, _wander(rng, count, time_s.shape[1], pace_s), pedals)
+        steering = np.where(pace == choice, _wander(rng, count, time_s.shape[1], 2 * pace_s), steering)
+    acceleration = _uniform(rng, count, 0, 1) ** 2 * 3 * pedals
+    lateral = _uniform(rng, count, 0, 1) ** 2 * 3 * steering
     return v0, acceleration, lateral / np.maximum(v0, 4) ** 2
 
 

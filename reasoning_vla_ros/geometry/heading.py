@@ -12,9 +12,10 @@ import warnings
 from functools import lru_cache
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from reasoning_vla_ros.geometry.arrays import ArrayT, cast, constant, namespace, steps_from_zero
+from reasoning_vla_ros.geometry.arrays import ArrayT, cast, constant, namespace, steps_from_zero, zeros
 
 WINDOW = 10
 ORDER = 3
@@ -69,41 +70,56 @@ def _derivative_weights(count: int, order: int) -> NDArray[np.float64]:
     return np.asarray(np.vander(times, order).astype(float) @ derivative)
 
 
-# A step of 3 cm (0.3 m/s at 10 Hz) turns the heading as much as staying put holds it.
-_STILL_M = 0.03
-# How much the wide filter counts beside the narrow one, and how fast it forgets, per step.
-_WIDE_SHARE = 0.05
-_WIDE_KEEP = 0.9
+# A slower vehicle (0.8 m/s at 10 Hz) keeps the heading it had: poses that jitter by 5 cm at rest are smoothed to
+# steps of 1.3 cm, which reach this once in a hundred million.
+_MOVING_M = 0.08
 
 
 @lru_cache(maxsize=64)
-def _direction_filter(num_steps: int) -> NDArray[np.float64]:
-    """[N, N], rows of sum 1 + _WIDE_SHARE: a narrow filter for a moving vehicle, a wide one for a slow one."""
-    apart = np.abs(np.arange(num_steps)[:, None] - np.arange(num_steps))
-    narrow = np.choose(np.minimum(apart, 2), [2.0, 1.0, 0.0])
-    wide = _WIDE_KEEP**apart
-    combined = narrow / narrow.sum(1, keepdims=True) + _WIDE_SHARE * wide / wide.sum(1, keepdims=True)
-    combined.flags.writeable = False
-    return combined
+def _step_filters(num_steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two matrices [N, N] that average five neighbouring steps, the nearest most.
+
+    At the ends the first takes fewer steps, which tell the direction there; the second the nearest five, whose length
+    jitter adds to no more there than elsewhere.
+    """
+    filters = []
+    for inset in (0, min(2, (num_steps - 1) // 2)):
+        centre = np.clip(np.arange(num_steps), inset, num_steps - 1 - inset)
+        weights = np.maximum(3.0 - np.abs(centre[:, None] - np.arange(num_steps)), 0.0)
+        weights /= weights.sum(1, keepdims=True)
+        weights.flags.writeable = False
+        filters.append(weights)
+    return filters[0], filters[1]
 
 
 def travel_heading(xy: ArrayT) -> ArrayT:
     """Heading [..., T], radians, unwrapped, of a vehicle that follows points xy [..., T, 2] in metres, from the origin
     with heading zero.
 
-    Steps are squared as complex numbers, which doubles their angles: a step back has the same heading as one forth,
-    so that reversing does not turn the vehicle round, and a step counts by its length squared, so that noise does not
-    turn a vehicle that hardly moves. (The structure tensor of image processing does so with gradients: Bigun and
-    Granlund 1987.) The squares are smoothed over neighbouring steps, pulled a little to zero heading, and their angles
-    unwrapped and halved. A path that stands still has heading zero.
+    The direction of the smoothed steps; where they are too short to have one, the last there was. A step back has the
+    heading of one forth: turns of more than a quarter are none, so reversing does not turn the vehicle round. A path
+    that stands still has heading zero.
     """
     xp = namespace(xy)
     dx, dy = steps_from_zero(xy[..., 0]), steps_from_zero(xy[..., 1])
-    smooth = xp.stack([dx * dx - dy * dy, 2 * dx * dy]) @ constant(_direction_filter(xy.shape[-2]).T, dx)
-    doubled = xp.arctan2(smooth[1], smooth[0] + _STILL_M**2)
-    turns = steps_from_zero(doubled)
-    turns = turns - 2 * math.pi * xp.round(turns / (2 * math.pi))
+    steps = xp.stack([dx, dy])
+    near, broad = (steps @ constant(weights.T, dx) for weights in _step_filters(xy.shape[-2]))
+    directions = xp.arctan2(near[1], near[0])
+    moving = broad[0] ** 2 + broad[1] ** 2 > _MOVING_M**2
+    held = _held(directions, moving)
+    turns = steps_from_zero(held)
+    turns = turns - math.pi * xp.round(turns / math.pi)
     # Headings between the points; a point's is the mean of its neighbours', the last point's on the line through both.
-    middle = xp.cumsum(turns, -1) / 2
-    last = middle[..., -1:] + turns[..., -1:] / 4
+    # NaN stays NaN.
+    middle = xp.cumsum(turns, -1) + 0 * directions
+    last = middle[..., -1:] + turns[..., -1:] / 2
     return xp.concatenate([(middle[..., 1:] + middle[..., :-1]) / 2, last], -1)
+
+
+def _held(values: ArrayT, valid: ArrayT) -> ArrayT:
+    """The last valid value at or before each place [..., T]; zero before the first."""
+    padded = namespace(values).concatenate([zeros((*values.shape[:-1], 1), values), values], -1)
+    if isinstance(values, torch.Tensor):
+        places = torch.arange(1, values.shape[-1] + 1, device=values.device) * valid
+        return padded.gather(-1, places.cummax(-1).values)
+    return np.take_along_axis(padded, np.maximum.accumulate(np.arange(1, values.shape[-1] + 1) * valid, -1), -1)

@@ -148,7 +148,8 @@ def _from_name(spec: str, kwargs: dict[str, Any], allow_imports: bool) -> Trajec
         known = [*trajectory_tokenizers.names(), *entry_point_names(), *shipped_names()]
         if spec not in known and ":" not in spec:
             raise ValueError(
-                f"unknown trajectory tokenizer {spec!r}; known: {known}, a pair such as 'unicycle+uniform', or module:Class"
+                f"unknown trajectory tokenizer {spec!r}; known: {known}, a pair such as 'unicycle+uniform', "
+                "or module:Class"
             )
         cls = trajectory_tokenizers.resolve(spec, allow_imports=allow_imports)
         whole = cls(**_checked(cls, kwargs))

@@ -174,17 +174,23 @@ class KLTActionTokenizer(ActionTokenizer):
         self._require_fit()
         rows: NDArray[Any] = self._rows(check_actions(actions, self.action_dims))
         assert self._mean is not None
-        components = klt_codes.product(rows.astype(np.float32, copy=False) - self._mean, self._into)
-        indices = self._codec.encode(components, self.starts)
-        tokens = klt_codes.to_tokens(indices, self._all_sizes[: self._whole])[:, : self._num_tokens]
+        centred = rows.astype(np.float32, copy=False) - self._mean
+        components = klt_codes.product(centred, self._into)
+        indices, remaining = self._codec.encode(components, self.starts)
+        tokens = np.ascontiguousarray(self._packing.pack(indices)[:, : self._num_tokens])
         if self.max_error is None:
             return torch.from_numpy(tokens).to(actions.device)
-        left = (rows - self._decode_rows(tokens)).reshape(-1, self.horizon, self.action_dims)
+        if self._num_tokens < self._whole:
+            left = rows - self._decode_rows(tokens)
+        else:
+            left = centred - klt_codes.product(components - remaining, self._out)
+        left = left.reshape(-1, self.horizon, self.action_dims)
         worst = np.sqrt(np.einsum("btd,btd->bt", left, left).max(1, initial=0))
         # Decoded in another batch or on another machine, float32 may round otherwise by about as much.
-        far = np.flatnonzero(worst > 0.99 * self.max_error - 1e-6 * np.abs(rows).max(1, initial=0))
-        if not len(far):
+        near = worst <= 0.99 * self.max_error - 4e-6 * np.abs(rows).max(1, initial=0)
+        if near.all():
             return torch.from_numpy(tokens).to(actions.device)
+        far = np.flatnonzero(~near)
         code = self._escape_code()
         exact = (rows[far] - self._decode_rows(tokens[far], dtype=np.float64)).reshape(-1, *left.shape[1:])
         padded = tokens.tolist()
@@ -215,12 +221,12 @@ class KLTActionTokenizer(ActionTokenizer):
         good = valid.cpu().numpy().copy()
         counts = count_before_padding(tokens, self.pad_id).cpu().numpy()
         base = ids[:, : self._num_tokens]
-        unknown = (base >= self._ids[: base.shape[1]]) & (np.arange(base.shape[1]) < counts[:, None])
+        unknown = (base >= self._packing.ids[: base.shape[1]]) & (np.arange(base.shape[1]) < counts[:, None])
         if unknown.any():
             if strict:
                 row, column = np.argwhere(unknown)[0]
                 raise InvalidTokensError(
-                    f"token {column} has codes 0..{self._ids[column] - 1}, got {base[row, column]} at row {row}"
+                    f"token {column} has codes 0..{self._packing.ids[column] - 1}, got {base[row, column]} at row {row}"
                 )
             good &= ~unknown.any(1)
         if good.all():
@@ -290,7 +296,7 @@ class KLTActionTokenizer(ActionTokenizer):
         self._codec = klt_codes.Codec(self._all_rounds[:rounds], self._spread)
         self._into = np.ascontiguousarray(self._basis[:, self._codec.used])
         self._out = np.ascontiguousarray(self._into.T)
-        self._ids = np.array([math.prod(sizes) for sizes in self._all_sizes[: self._num_tokens]])
+        self._packing = klt_codes.Packing(self._all_sizes[: self._whole])
 
     def _decode_rows(
         self, tokens: klt_codes.Ints, counts: klt_codes.Ints | None = None, dtype: type[np.floating] = np.float32
@@ -308,10 +314,8 @@ class KLTActionTokenizer(ActionTokenizer):
         used = None
         if tokens.shape[1] < whole or (counts is not None and bool((present < whole).any())):
             filled[np.arange(whole) >= np.broadcast_to(present, len(tokens))[:, None]] = 0
-            books = np.cumsum([0, *(len(sizes) for sizes in self._all_sizes[:whole])])
-            used = np.broadcast_to(books[present], len(tokens))
-        indices = klt_codes.from_tokens(filled, self._all_sizes[:whole])
-        components = self._codec.decode(indices, used).astype(dtype, copy=False)
+            used = np.broadcast_to(self._packing.books[present], len(tokens))
+        components = self._codec.decode(self._packing.unpack(filled), used).astype(dtype, copy=False)
         return klt_codes.product(components, self._out.astype(dtype, copy=False)) + self._mean
 
     def _rows(self, actions: torch.Tensor) -> NDArray[Any]:

@@ -60,26 +60,26 @@ def fit_rounds(
     """
     generator = torch.Generator().manual_seed(seed)
     residual = components / spread
-    weight = np.broadcast_to(spread**2, components.shape).copy()
+    scale = np.broadcast_to(spread, components.shape).copy()
     every = np.arange(len(spread))
     rounds: list[Round] = []
     sizes: list[list[int]] = []
     for position, tokens in enumerate(tokens_per_round):
         # A book of all ids is slow to search and large to store; beyond the first rounds it buys little.
         token_sizes = klt_codes.book_sizes(ids, len(components), fewest=1 if position < len(_WIDE_BOOK) else 2)
-        energy = np.einsum("bc,bc,bc->c", residual, residual, weight, dtype=np.float64) / len(residual)
+        energy = np.einsum("bc,bc,bc,bc->c", residual, residual, scale, scale, dtype=np.float64) / len(residual)
         if len(token_sizes) == 1:
             groups = [list(np.argsort(-energy)[: _WIDE_BOOK[position]])]
         else:
             groups = share_out(energy, tokens * len(token_sizes), math.log2(token_sizes[0]))
-        one = _fit_round(residual, weight, groups, token_sizes[0], iterations, generator)
+        one = _fit_round(residual, scale, groups, token_sizes[0], iterations, generator)
         rounds.append(one)
         sizes += [token_sizes] * tokens
         step = Step(one, every)
         for start in range(0, len(residual), _ROWS):
             part = slice(start, start + _ROWS)
-            codes = step.search(residual[part], weight[part])
-            residual[part], weight[part] = step.leave(residual[part], weight[part], codes)
+            codes = step.search(residual[part], scale[part])
+            residual[part], scale[part] = step.leave(residual[part], scale[part], codes)
         if on_round is not None:
             on_round(position + 1, len(tokens_per_round))
     return rounds, sizes
@@ -131,7 +131,7 @@ def water_fill(energy: NDArray[np.float64], bits: float, most: float) -> NDArray
 
 
 def _fit_round(
-    residual: Floats, weight: Floats, groups: list[list[int]], size: int, iterations: int, generator: torch.Generator
+    residual: Floats, scale: Floats, groups: list[list[int]], size: int, iterations: int, generator: torch.Generator
 ) -> Round:
     count, width = residual.shape[1], max(map(len, groups))
     components = np.full((len(groups), width), count)
@@ -141,7 +141,7 @@ def _fit_round(
         group = sorted(group)
         components[book, : len(group)] = group
         points = torch.from_numpy(residual[:, group])
-        weights = torch.from_numpy(weight[:, group])
+        weights = torch.from_numpy(scale[:, group]) ** 2
         weights = weights / weights.sum(1, keepdim=True).clamp_min(1e-30)
         fitted = _k_means(points, weights, size, iterations, generator).half().float()
         codes[book, :, : len(group)] = fitted.numpy()

@@ -67,16 +67,16 @@ def test_circles_are_followed_through_all_turns(rate: float, direction: int) -> 
     yaw = rate * torch.arange(65, dtype=torch.float64)
     heading = travel_heading(driven(yaw, direction * torch.ones(64, dtype=torch.float64)))
     error = (heading - yaw[1:]).abs()
-    assert error[5:-3].max() < 0.01
-    # Nothing lies beyond the ends.
-    assert error.max() < 0.02 + 0.5 * abs(rate)
+    assert error[5:-5].max() < 0.01
+    # Nothing lies beyond the ends, where the filter looks to one side only.
+    assert error.max() < 0.01 + abs(rate)
 
 
 def test_a_cusp_does_not_turn_the_vehicle_round() -> None:
     time = torch.arange(65, dtype=torch.float64)
     yaw = 0.02 * time
     heading = travel_heading(driven(yaw, torch.where(time[1:] < 30, 0.5, -0.5)))
-    assert (heading - yaw[1:]).abs().max() < 0.03
+    assert (heading - yaw[1:]).abs().max() < 0.05
 
 
 @pytest.mark.parametrize("size_m", [0.0, 1e-30, 1e-3, 3e-3])
@@ -85,18 +85,26 @@ def test_standing_still_or_nearly_so_is_no_turn(count: int, size_m: float) -> No
     jitter = size_m * torch.randn(200, count, 2, generator=torch.Generator().manual_seed(0))
     heading = travel_heading(jitter)
     assert heading.shape == (200, count)
-    assert heading.abs().max() <= 20 * (size_m / 0.03) ** 2
-    if size_m < 1e-20:
-        assert not heading.any()
+    assert not heading.any()
 
 
-def test_a_stop_keeps_most_of_the_heading_for_a_second() -> None:
+@pytest.mark.parametrize("noise_m", [0.01, 0.02, 0.05])
+def test_jitter_does_not_turn_a_vehicle_round(noise_m: float) -> None:
+    """Parked after a turn, creeping, or driving: never off by more than the noise explains."""
+    generator = torch.Generator().manual_seed(0)
+    yaw = torch.cat([torch.linspace(0, 1.2, 30), torch.full((35,), 1.2)]).double()
+    speed_m = torch.cat([torch.full((34,), 0.6), torch.linspace(0.6, 0, 10), torch.zeros(20)]).double()
+    path = driven(yaw, speed_m) + noise_m * torch.randn(500, 64, 2, generator=generator, dtype=torch.float64)
+    assert (travel_heading(path) - yaw[1:]).abs().max() < 0.1 + 15 * noise_m
+
+
+def test_a_stop_keeps_the_heading() -> None:
     yaw = torch.full((65,), 0.8, dtype=torch.float64)
     yaw[:20] = 0.04 * torch.arange(20)
     moving = torch.where(torch.arange(64) < 40, 0.5, 0.0).double()
     heading = travel_heading(driven(yaw, moving))
     assert (heading[5:39] - yaw[6:40]).abs().max() < 0.03
-    assert (heading[:50] - yaw[1:51]).abs().max() < 0.25
+    assert (heading[5:] - yaw[6:]).abs().max() < 0.03
 
 
 @settings(deadline=None)
