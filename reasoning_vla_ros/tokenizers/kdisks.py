@@ -14,7 +14,7 @@ from reasoning_vla_ros.tokenizers.kmeans import kmeans, nearest_code
 from reasoning_vla_ros.tokenizers.registry import register_action_tokenizer
 
 Floats = NDArray[Any]
-ROWS = 256  # trajectories at a time, so that their distances to all disks stay in the cache
+ROWS = 128  # trajectories at a time, so that their distances to all disks stay in the cache
 
 # Share of the disks that cover what is rare; the others go where most motions are.
 COVERING_SHARE = 0.25
@@ -174,20 +174,24 @@ class KDisksActionTokenizer(ActionTokenizer):
         position, heading = np.zeros(len(paths), np.complex64), np.zeros(len(paths), np.float32)
         turn = np.ones(len(paths), np.complex64)
         tables = self._fitted()
-        ids, starts = [], []
-        for begin in range(0, paths.shape[1], steps):
-            here = slice(begin, begin + steps)
-            bias, directions = tables.scores(min(steps, paths.shape[1] - begin))
-            seen = (points[:, here] - position[:, None]) * turn.conj()[:, None]
-            turned = (yaws[:, here] - heading[:, None]) * np.float32(self.yaw_weight_m)
-            motions = torch.from_numpy(np.concatenate([seen.real, seen.imag, turned], 1))
-            nearest = torch.addmm(bias, motions, directions).numpy().argmin(1)
-            ids.append(nearest)
-            starts.append(np.stack([position.real, position.imag, heading], 1))
-            position = position + turn * tables.ends[nearest]
-            heading = heading + tables.end_yaws[nearest]
-            turn = turn * tables.end_turns[nearest]
-        return np.stack(ids, 1), np.stack(starts, 1)
+        count = -(-paths.shape[1] // steps)
+        ids, starts = np.empty((len(paths), count), np.int64), np.empty((len(paths), count, 3), np.float32)
+        memory = torch.empty(len(paths), self.num_disks)
+        for place in range(count):
+            here = slice(place * steps, (place + 1) * steps)
+            seen = points[:, here] - position[:, None]
+            seen *= turn.conj()[:, None]
+            length = seen.shape[1]
+            motions = np.ones((len(paths), 3 * length + 1), np.float32)
+            motions[:, :length], motions[:, length : 2 * length] = seen.real, seen.imag
+            motions[:, 2 * length : -1] = (yaws[:, here] - heading[:, None]) * np.float32(self.yaw_weight_m)
+            nearest = torch.mm(torch.from_numpy(motions), tables.scores(length), out=memory).numpy().argmin(1)
+            ids[:, place] = nearest
+            starts[:, place, 0], starts[:, place, 1], starts[:, place, 2] = position.real, position.imag, heading
+            position = position + turn * tables.ends.take(nearest)
+            heading = heading + tables.end_yaws.take(nearest)
+            turn = turn * tables.end_turns.take(nearest)
+        return ids, starts
 
     def _drive(self, ids: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """The path [B, N * segment_steps, 3] of motions one after the other, all at once."""
@@ -230,13 +234,13 @@ class _Tables:
         self.end_yaws = yaw.astype(np.float32)
         self.end_turns = np.exp(1j * yaw).astype(np.complex64)
         self._weighted = self.disks.numpy() * np.array([1, 1, yaw_weight_m], np.float32)
-        self._scores: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._scores: dict[int, torch.Tensor] = {}
 
-    def scores(self, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """(bias [V], directions [3 * steps, V]): motion @ directions + bias ranks the disks' beginnings by distance."""
+    def scores(self, steps: int) -> torch.Tensor:
+        """[3 * steps + 1, V]: a motion and a 1, times it, rank the disks' beginnings by distance."""
         if steps not in self._scores:
             flat = self._weighted[:, :steps].transpose(2, 1, 0).reshape(3 * steps, -1)
-            self._scores[steps] = torch.from_numpy((flat * flat).sum(0)), torch.from_numpy(-2 * flat).contiguous()
+            self._scores[steps] = torch.from_numpy(np.concatenate([-2 * flat, (flat * flat).sum(0)[None]]))
         return self._scores[steps]
 
 
