@@ -70,7 +70,7 @@ def test_a_tokenizer_is_fitted_saved_and_compared(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     rows = json.loads((tmp_path / "all.json").read_text())["rows"]
     assert [row["tokens_mean"] for row in rows] == [18, 18]
-    assert rows[0]["ade"] == pytest.approx(figures["ade"], rel=0.5)
+    assert 0.01 < rows[0]["ade"] < 1
     assert "truncated_dct" in (tmp_path / "plot.svg").read_text()
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "comparison.json", "comparison.md", "comparison.png", "tokenizers",
