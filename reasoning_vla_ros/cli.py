@@ -221,33 +221,37 @@ def evaluate(
 @app.command()
 @says_what_is_wrong
 def bench(
-    batch: Annotated[int, typer.Option(min=64, help="Trajectories at once.")] = 4096,
+    batch: Annotated[int, typer.Option(min=128, help="Trajectories at once.")] = 4096,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads, for both sides.")] = 2,
+    quick: Annotated[bool, typer.Option(help="Small tokenizers, few repeats: whether it runs, not how fast.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write the figures to this file.")] = None,
 ) -> None:
-    """Speed of the tokenizers against a plain implementation of the published methods, in one run."""
+    """Speed of the tokenizers against plain implementations of the published methods, in one run."""
     from json import dumps
 
     import torch
     from rich.table import Table
 
-    from reasoning_vla_ros.evaluation.tokenizer_speed import measure
+    from reasoning_vla_ros.evaluation.bench import measure
 
     torch.set_num_threads(threads)
-    with console.status("Measuring"):
-        speeds = measure(batch)
-    table = Table("tokenizer", title=f"Trajectories a second, {batch} at once, {threads} threads")
-    for column in ("ours", "baseline", "ratio"):
+    with console.status("Measuring") as status:
+        speeds = measure(batch, quick=quick, on_case=lambda name: status.update(f"Measuring {name}"))
+    table = Table("tokenizer", title=f"Trajectories a second, {batch} at once, and one alone; {threads} threads")
+    for column in ("ours", "baseline", "ratio", "one, µs", "in numpy solves"):
         table.add_column(column, justify="right")
     for speed in speeds:
         baseline = "" if speed.baseline_per_s is None else f"{speed.baseline_per_s:,.0f}"
-        table.add_row(
-            speed.name, f"{speed.per_s:,.0f}", baseline, "" if speed.ratio is None else f"{speed.ratio:,.0f}x"
-        )
+        ratio = "" if speed.ratio is None else f"{speed.ratio:,.0f}x"
+        single = (f"{speed.single_us:,.0f}", f"{speed.single_ratio:.1f}")
+        table.add_row(speed.name, f"{speed.per_s:,.0f}", baseline, ratio, *single)
     console.print(table)
+    console.print(
+        "Baselines work one by one. A numpy solve is one dense 64 x 64 system, timed in turns with the single calls."
+    )
     if json is not None:
-        rows = [{**vars(speed), "ratio": speed.ratio} for speed in speeds]
-        json.write_text(dumps({"batch": batch, "threads": threads, "rows": rows}, indent=2) + "\n")
+        rows = [{**vars(speed), "ratio": speed.ratio, "single_ratio": speed.single_ratio} for speed in speeds]
+        json.write_text(dumps({"batch": batch, "threads": threads, "quick": quick, "rows": rows}, indent=2) + "\n")
 
 
 @tokenizers_app.command("list")

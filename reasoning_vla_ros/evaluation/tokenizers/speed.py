@@ -10,15 +10,13 @@ import numpy as np
 import torch
 
 from reasoning_vla_ros.datasets import TrajectorySet
-from reasoning_vla_ros.evaluation.tokenizer_speed import rate
+from reasoning_vla_ros.evaluation.bench.timing import numpy_solve, rate
 from reasoning_vla_ros.evaluation.tokenizers.case import Case, Scores
 
 BATCH = 4096
 SINGLE_CALLS = 200
 SINGLE_S = 1.0
 REPEATS = 3
-# The yardstick: one dense linear system of this size. Small enough that no library uses threads for it.
-SYSTEM = 64
 
 
 def speed(case: Case) -> Scores:
@@ -56,9 +54,7 @@ def speed(case: Case) -> Scores:
 
 def numpy_solve_us() -> float:
     """Microseconds of one `numpy.linalg.solve` of a fixed 64 x 64 system in float64."""
-    rng = np.random.default_rng(0)
-    matrix, right = rng.normal(size=(SYSTEM, SYSTEM)) + SYSTEM * np.eye(SYSTEM), rng.normal(size=SYSTEM)
-    return _single_us([lambda: np.linalg.solve(matrix, right)] * SINGLE_CALLS)
+    return _single_us([numpy_solve()] * SINGLE_CALLS)
 
 
 def _single_us(calls: list[Callable[[], object]]) -> float:
