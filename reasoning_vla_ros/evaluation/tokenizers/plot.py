@@ -86,7 +86,8 @@ def plot(result: Comparison, path: Path) -> None:
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.margins(x=0.12, y=0.08)
+    axes.margins(x=0.06, y=0.08)
+    axes.set_xlim(right=2.2 * axes.get_xlim()[1])  # names stand to the right of their points
     _label(figure, axes, names, lines)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=170)
