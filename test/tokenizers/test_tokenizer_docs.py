@@ -1,4 +1,4 @@
-"""docs/tokenizers.md runs, and shows the plugin as it is."""
+"""docs/tokenizers.md and docs/action_tokenizers.md run, and the plugin is shown as it is."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ REPO = Path(__file__).resolve().parents[2]
 PLUGIN_PACKAGE = REPO / "test" / "plugin_package"
 
 
-def blocks(language: str) -> list[str]:
-    text = (REPO / "docs" / "tokenizers.md").read_text(encoding="utf-8")
+def blocks(document: str, language: str) -> list[str]:
+    text = (REPO / "docs" / document).read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
-def test_the_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("document", "fewest"), [("tokenizers.md", 6), ("action_tokenizers.md", 6)])
+def test_the_examples_run(document: str, fewest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, in one namespace."""
     monkeypatch.syspath_prepend(str(PLUGIN_PACKAGE))
-    examples = blocks("python")
-    assert len(examples) >= 4
+    monkeypatch.chdir(tmp_path)
+    examples = blocks(document, "python")
+    assert len(examples) >= fewest
     try:
         exec("\n".join(examples), {})
     finally:
@@ -29,5 +32,5 @@ def test_the_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_plugin_shown_is_the_one_that_is_tested() -> None:
-    (shown,) = blocks("py")
+    (shown,) = blocks("tokenizers.md", "py")
     assert shown == (PLUGIN_PACKAGE / "robot_tokens" / "companded.py").read_text(encoding="utf-8")
