@@ -202,7 +202,9 @@ def valid_tokens(
             raise InvalidTokensError(f"a trajectory has {wanted} token ids, got {found}")
         return torch.zeros(len(tokens), dtype=torch.bool, device=tokens.device)
     inside = _inside(tokens, vocab_size, strict)
-    return inside if pad_id is None else inside & padded_at_end(tokens, pad_id, strict)
+    if pad_id is None or not bool((tokens == pad_id).any()):
+        return inside
+    return inside & padded_at_end(tokens, pad_id, strict)
 
 
 def _inside(tokens: torch.Tensor, vocab_size: int, strict: bool) -> torch.Tensor:

@@ -110,8 +110,10 @@ class Step:
 
     def _search_wide(self, residual: Floats, scale: Floats, count: int) -> Ints:
         """The best codes [B, count] of the only book."""
-        rows = torch.from_numpy(self._features(residual, scale)[:, 0])
-        return np.concatenate([_greatest((part @ self._matrix[0]).numpy(), count) for part in rows.split(_WIDE_ROWS)])
+        rows, matrix = torch.from_numpy(self._features(residual, scale)[:, 0]), self._matrix[0]
+        parts = rows.split(_WIDE_ROWS) if len(rows) > _WIDE_ROWS else (rows,)
+        found = [_greatest(torch.mm(part, matrix).numpy(), count) for part in parts]
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
     def _features(self, residual: Floats, scale: Floats) -> Floats:
         """Rows [B, G, 2 n]: w r and w of each book's components, with w = scale^2."""
@@ -126,7 +128,7 @@ class Step:
 
     def _scores(self, rows: Floats) -> Floats:
         """[G, B, K], greatest for the best code."""
-        return np.asarray((torch.from_numpy(rows).transpose(0, 1) @ self._matrix).numpy())
+        return np.asarray(torch.bmm(torch.from_numpy(rows).transpose(0, 1), self._matrix).numpy())
 
     def leave(self, residual: Floats, scale: Floats, codes: Ints) -> tuple[Floats, Floats]:
         """Residual and scale of what codes [B, G] leave over."""
@@ -171,6 +173,8 @@ def _greatest(scores: Floats, count: int) -> Ints:
 
     Taking the greatest, and the greatest of what is left, is several times as quick as a partial sort.
     """
+    if count == 1:
+        return scores.argmax(1)[:, None]
     found = np.empty((len(scores), count), np.int64)
     rows = np.arange(len(scores))
     for place in range(count):

@@ -25,8 +25,8 @@ from reasoning_vla_ros.tokenizers.kdisks import KDisksActionTokenizer
 from reasoning_vla_ros.tokenizers.rvq import RVQActionTokenizer
 from reasoning_vla_ros.tokenizers.text import TextActionTokenizer
 
-# Share of ids, or of numbers within 1e-4 of their range, that must be equal: rounding decides ties differently, and what
-# heading a parked car has.
+# Share of ids, or of numbers within 1e-4 of their range, that must be equal: rounding decides ties differently, and the
+# heading of a parked car.
 LEAST_EQUAL = 0.99
 
 
