@@ -222,13 +222,18 @@ def evaluate(
 @says_what_is_wrong
 def bench(
     batch: Annotated[int, typer.Option(min=128, help="Trajectories at once.")] = 4096,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads, for both sides.")] = 2,
+    threads: Annotated[
+        int, typer.Option(min=1, help="CPU threads of PyTorch; OPENBLAS_NUM_THREADS limits numpy's.")
+    ] = 2,
     quick: Annotated[bool, typer.Option(help="Small tokenizers, few repeats: whether it runs, not how fast.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write the figures to this file.")] = None,
 ) -> None:
     """Speed of the tokenizers against plain implementations of the published methods, in one run."""
+    import os
     from json import dumps
 
+    # Libraries under numpy read it once, when they are loaded.
+    os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)))
     import torch
     from rich.table import Table
 

@@ -46,7 +46,9 @@ class PlannerParameters:
 
     model_path: str = parameter("", "Folder of the model, or its hub id.")
     tokenizer: str = parameter(
-        "", "Trajectory tokenizer in place of the model's own, such as unicycle+uniform or package.module:Class."
+        "",
+        "Trajectory tokenizer in place of the model's own, such as driving-klt-8, unicycle+uniform or "
+        "package.module:Class.",
     )
     vlm_path: str = parameter("", "Folder of the VLM's tokenizer and config, for checkpoints without their own.")
     device: str = parameter("auto", "Device of the model: auto, cpu, cuda or cuda:N.")

@@ -52,8 +52,8 @@ class KLTActionTokenizer(ActionTokenizer):
         vocabulary: number of ids, padding included. One more than a square wastes none on small codebooks.
         components: of the transform that are kept at most.
         max_error: bound of the Euclidean norm of any step's error, in the actions' unit; None for no escapes.
-        starts: how many first tokens encoding follows to the end, to keep the one that errs least. 4 take a seventh off
-            the error and half off the worst, for three times the time; 8 another fiftieth.
+        starts: how many first tokens encoding follows for eight rounds, to keep the one that errs least. 4 take a
+            seventh off the error of 8 tokens, for two to three times the time; 8 another fiftieth.
     """
 
     decodes_prefixes = True

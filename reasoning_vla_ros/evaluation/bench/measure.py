@@ -73,7 +73,7 @@ def _time(case: Case, batch: int, baseline_batch: int, quick: bool) -> Speed:
     if case.check is not None:
         case.check()
     runs = [case.many, *([] if case.baseline is None else [case.baseline])]
-    many_s, *baseline_s = best_seconds(runs, 2 if quick else 5)
+    many_s, *baseline_s = best_seconds(runs, 2 if quick else 8, 0.0 if quick else 0.1)
     one_s, solve_s = best_seconds([case.one, numpy_solve()], 2 if quick else 10, 0.001 if quick else 0.05)
     return Speed(
         case.name,
