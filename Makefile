@@ -48,7 +48,7 @@ lint: $(STAMP)
 	@$(BIN)/mypy
 
 bench: build
-	@$(IN_ROS) OPENBLAS_NUM_THREADS=2 reasoning-vla bench
+	@$(IN_ROS) reasoning-vla bench
 
 clean:
 	rm -rf build install log output

@@ -222,9 +222,7 @@ def evaluate(
 @says_what_is_wrong
 def bench(
     batch: Annotated[int, typer.Option(min=128, help="Trajectories at once.")] = 4096,
-    threads: Annotated[
-        int, typer.Option(min=1, help="CPU threads of PyTorch; OPENBLAS_NUM_THREADS limits numpy's.")
-    ] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of PyTorch and numpy, for both sides.")] = 2,
     quick: Annotated[bool, typer.Option(help="Small tokenizers, few repeats: whether it runs, not how fast.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write the figures to this file.")] = None,
 ) -> None:
