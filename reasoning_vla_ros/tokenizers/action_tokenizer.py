@@ -6,7 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar, overload
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, overload
 
 import torch
 
@@ -18,6 +18,10 @@ from reasoning_vla_ros.tokenizers.parts import Part
 
 CONFIG_FILE = "action_tokenizer.json"
 TENSORS_FILE = "action_tokenizer.safetensors"
+
+# What `decode` of an action tokenizer gives: actions, or (actions, valid) where it is not strict. The overloads of
+# ActionTokenizer say which; those who implement it need not repeat them.
+Decoded: TypeAlias = Any
 
 TokenizerT = TypeVar("TokenizerT", bound="ActionTokenizer")
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Literal, TypeVar, overload
+from typing import TypeVar
 
 import torch
 
-from reasoning_vla_ros.tokenizers.action_tokenizer import ActionTokenizer, check_actions, valid_tokens
+from reasoning_vla_ros.tokenizers.action_tokenizer import ActionTokenizer, Decoded, check_actions, valid_tokens
 from reasoning_vla_ros.tokenizers.chunk_autoencoder import (
     ActionAutoencoder,
     History,
@@ -101,19 +101,7 @@ class AutoencoderActionTokenizer(ActionTokenizer):
         parts = [model.encode(part) for part in actions.split(256)]
         return torch.cat(parts) if parts else actions.new_zeros((0, self.num_tokens_for(None)), dtype=torch.long)
 
-    @overload
-    def decode(
-        self, tokens: torch.Tensor, strict: Literal[True] = True, dtype: torch.dtype = torch.float32
-    ) -> torch.Tensor: ...
-
-    @overload
-    def decode(
-        self, tokens: torch.Tensor, strict: Literal[False], dtype: torch.dtype = torch.float32
-    ) -> tuple[torch.Tensor, torch.Tensor]: ...
-
-    def decode(
-        self, tokens: torch.Tensor, strict: bool = True, dtype: torch.dtype = torch.float32
-    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+    def decode(self, tokens: torch.Tensor, strict: bool = True, dtype: torch.dtype = torch.float32) -> Decoded:
         """Actions [B, horizon, D] of ids [B, N]; see `ActionTokenizer.decode`. Computed in float32.
 
         Raises:

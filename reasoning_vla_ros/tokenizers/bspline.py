@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Literal, overload
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reasoning_vla_ros.tokenizers.action_tokenizer import ActionTokenizer, check_actions, valid_tokens
+from reasoning_vla_ros.tokenizers.action_tokenizer import ActionTokenizer, Decoded, check_actions, valid_tokens
 from reasoning_vla_ros.tokenizers.registry import register_action_tokenizer
 from reasoning_vla_ros.tokenizers.uniform import UniformActionTokenizer
 
@@ -92,19 +92,7 @@ class BSplineActionTokenizer(ActionTokenizer):
         """Ids, int64 [B, K * D], of actions [B, T, D]; see `ActionTokenizer.encode`."""
         return self._bins.encode(self._control_points(actions))
 
-    @overload
-    def decode(
-        self, tokens: torch.Tensor, strict: Literal[True] = True, dtype: torch.dtype = torch.float32
-    ) -> torch.Tensor: ...
-
-    @overload
-    def decode(
-        self, tokens: torch.Tensor, strict: Literal[False], dtype: torch.dtype = torch.float32
-    ) -> tuple[torch.Tensor, torch.Tensor]: ...
-
-    def decode(
-        self, tokens: torch.Tensor, strict: bool = True, dtype: torch.dtype = torch.float32
-    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+    def decode(self, tokens: torch.Tensor, strict: bool = True, dtype: torch.dtype = torch.float32) -> Decoded:
         """Actions [B, T, D] of ids [B, K * D]; see `ActionTokenizer.decode`."""
         count = self._bins.action_dims
         valid = valid_tokens(tokens, self.vocab_size, count=count, strict=strict)

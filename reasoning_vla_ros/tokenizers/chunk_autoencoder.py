@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ _REPORTED = ("vq_loss", "perplexity")
 OnEpoch = Callable[[int, dict[str, float]], None]
 
 
-class ActionAutoencoder(nn.Module):
+class ActionAutoencoder(nn.Module, ABC):
     """Actions [B, T, D], normalised, through a network, a quantiser and a network back.
 
     Subclasses give `forward`: actions to a dict with reconstructed [B, T, D], vq_loss, perplexity and
@@ -39,13 +40,13 @@ class ActionAutoencoder(nn.Module):
         self.register_buffer("action_scale", torch.ones(action_dim))
         self.register_buffer("normalised", torch.tensor(False))
 
+    @abstractmethod
     def encode(self, actions: torch.Tensor) -> torch.Tensor:
         """Indices, int64 [B, N], of actions [B, T, D]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, indices: torch.Tensor) -> torch.Tensor:
         """Actions [B, T, D] of indices [B, N]."""
-        raise NotImplementedError
 
     def fit_normalisation(self, actions: torch.Tensor, per_dimension: bool = True) -> None:
         """Centres actions [B, T, D] and scales them to unit variance: each dimension, or all by one number.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, overload
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reasoning_vla_ros.tokenizers.action_tokenizer import ActionTokenizer, check_actions, valid_tokens
+from reasoning_vla_ros.tokenizers.action_tokenizer import ActionTokenizer, Decoded, check_actions, valid_tokens
 from reasoning_vla_ros.tokenizers.kmeans import kmeans, nearest_code
 from reasoning_vla_ros.tokenizers.registry import register_action_tokenizer
 
@@ -117,19 +117,7 @@ class KDisksActionTokenizer(ActionTokenizer):
         """Ids, int64 [B, ceil(T / segment_steps)], of paths [B, T, 3]; see `ActionTokenizer.encode`."""
         return self._match(self._checked(actions))[0]
 
-    @overload
-    def decode(
-        self, tokens: torch.Tensor, strict: Literal[True] = True, dtype: torch.dtype = torch.float32
-    ) -> torch.Tensor: ...
-
-    @overload
-    def decode(
-        self, tokens: torch.Tensor, strict: Literal[False], dtype: torch.dtype = torch.float32
-    ) -> tuple[torch.Tensor, torch.Tensor]: ...
-
-    def decode(
-        self, tokens: torch.Tensor, strict: bool = True, dtype: torch.dtype = torch.float32
-    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+    def decode(self, tokens: torch.Tensor, strict: bool = True, dtype: torch.dtype = torch.float32) -> Decoded:
         """Paths [B, T, 3] of ids [B, N]; see `ActionTokenizer.decode`."""
         count = self.num_tokens_for(None)
         valid = valid_tokens(tokens, self.vocab_size, count=count, strict=strict)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from typing import Any, Literal, overload
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from reasoning_vla_ros.tokenizers import klt_codes
-from reasoning_vla_ros.tokenizers.action_tokenizer import ActionTokenizer, check_actions, valid_tokens
+from reasoning_vla_ros.tokenizers.action_tokenizer import ActionTokenizer, Decoded, check_actions, valid_tokens
 from reasoning_vla_ros.tokenizers.errors import InvalidTokensError
 from reasoning_vla_ros.tokenizers.escape import SMALLEST_VOCABULARY, EscapeCode, escape_code
 from reasoning_vla_ros.tokenizers.klt_fit import fit_rounds, transform
@@ -199,19 +199,7 @@ class KLTActionTokenizer(ActionTokenizer):
             padded[row] += code.encode(residual)
         return pad_rows(padded, self.pad_id).to(actions.device)
 
-    @overload
-    def decode(
-        self, tokens: torch.Tensor, strict: Literal[True] = True, dtype: torch.dtype = torch.float32
-    ) -> torch.Tensor: ...
-
-    @overload
-    def decode(
-        self, tokens: torch.Tensor, strict: Literal[False], dtype: torch.dtype = torch.float32
-    ) -> tuple[torch.Tensor, torch.Tensor]: ...
-
-    def decode(
-        self, tokens: torch.Tensor, strict: bool = True, dtype: torch.dtype = torch.float32
-    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+    def decode(self, tokens: torch.Tensor, strict: bool = True, dtype: torch.dtype = torch.float32) -> Decoded:
         """Actions [B, T, D] of ids [B, n]: n < N, or a row padded before N, is a prefix; n > N holds escapes.
 
         See `ActionTokenizer.decode`.

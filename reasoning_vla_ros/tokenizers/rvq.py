@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, overload
+from typing import ClassVar
 
 import torch
 
-from reasoning_vla_ros.tokenizers.action_tokenizer import ActionTokenizer, check_actions, valid_tokens
+from reasoning_vla_ros.tokenizers.action_tokenizer import ActionTokenizer, Decoded, check_actions, valid_tokens
 from reasoning_vla_ros.tokenizers.errors import InvalidTokensError
 from reasoning_vla_ros.tokenizers.kmeans import CodebookUse, codebook_use
 from reasoning_vla_ros.tokenizers.registry import register_action_tokenizer
@@ -169,19 +169,7 @@ class RVQActionTokenizer(ActionTokenizer):
         offsets = (actions.flatten(1) - learned.mean).clamp(-1e12, 1e12)
         return self._search(offsets @ learned.basis)
 
-    @overload
-    def decode(
-        self, tokens: torch.Tensor, strict: Literal[True] = True, dtype: torch.dtype = torch.float32
-    ) -> torch.Tensor: ...
-
-    @overload
-    def decode(
-        self, tokens: torch.Tensor, strict: Literal[False], dtype: torch.dtype = torch.float32
-    ) -> tuple[torch.Tensor, torch.Tensor]: ...
-
-    def decode(
-        self, tokens: torch.Tensor, strict: bool = True, dtype: torch.dtype = torch.float32
-    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+    def decode(self, tokens: torch.Tensor, strict: bool = True, dtype: torch.dtype = torch.float32) -> Decoded:
         """Actions [B, horizon, D] of ids [B, 1..N], the first ones of each chunk; see `ActionTokenizer.decode`.
 
         Raises:

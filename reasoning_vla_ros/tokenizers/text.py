@@ -9,7 +9,7 @@ from typing import Any, Literal, overload
 
 import torch
 
-from reasoning_vla_ros.tokenizers.action_tokenizer import valid_tokens
+from reasoning_vla_ros.tokenizers.action_tokenizer import Decoded, valid_tokens
 from reasoning_vla_ros.tokenizers.number_texts import NumberTexts
 from reasoning_vla_ros.tokenizers.numpy_arrays import takes_numpy
 from reasoning_vla_ros.tokenizers.padding import pad_rows
@@ -113,19 +113,7 @@ class TextActionTokenizer(UniformActionTokenizer):
         self._check_horizon(actions)
         return super().encode(actions)
 
-    @overload
-    def decode(
-        self, tokens: torch.Tensor, strict: Literal[True] = True, dtype: torch.dtype = torch.float32
-    ) -> torch.Tensor: ...
-
-    @overload
-    def decode(
-        self, tokens: torch.Tensor, strict: Literal[False], dtype: torch.dtype = torch.float32
-    ) -> tuple[torch.Tensor, torch.Tensor]: ...
-
-    def decode(
-        self, tokens: torch.Tensor, strict: bool = True, dtype: torch.dtype = torch.float32
-    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+    def decode(self, tokens: torch.Tensor, strict: bool = True, dtype: torch.dtype = torch.float32) -> Decoded:
         """Actions [B, T, D] of ids [B, N]; see `ActionTokenizer.decode`."""
         if self._words is None:
             count = None if self.horizon is None else self.horizon * self.action_dims

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, overload
+from typing import ClassVar
 
 import numpy as np
 import torch
 
-from reasoning_vla_ros.tokenizers.action_tokenizer import ActionTokenizer, check_actions, valid_tokens
+from reasoning_vla_ros.tokenizers.action_tokenizer import ActionTokenizer, Decoded, check_actions, valid_tokens
 from reasoning_vla_ros.tokenizers.numpy_arrays import takes_numpy
 from reasoning_vla_ros.tokenizers.registry import register_action_tokenizer
 
@@ -125,19 +125,7 @@ class FASTActionTokenizer(ActionTokenizer):
         levels = self._levels(self._transform(self._checked(actions)), self._softness)
         return (levels + self.bins // 2).long().flatten(1)
 
-    @overload
-    def decode(
-        self, tokens: torch.Tensor, strict: Literal[True] = True, dtype: torch.dtype = torch.float32
-    ) -> torch.Tensor: ...
-
-    @overload
-    def decode(
-        self, tokens: torch.Tensor, strict: Literal[False], dtype: torch.dtype = torch.float32
-    ) -> tuple[torch.Tensor, torch.Tensor]: ...
-
-    def decode(
-        self, tokens: torch.Tensor, strict: bool = True, dtype: torch.dtype = torch.float32
-    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+    def decode(self, tokens: torch.Tensor, strict: bool = True, dtype: torch.dtype = torch.float32) -> Decoded:
         """Actions [B, T, D] of ids [B, num_frequencies * D]; see `ActionTokenizer.decode`."""
         valid = valid_tokens(tokens, self.vocab_size, count=self.tokens_per_sequence, strict=strict)
         if tokens.shape[1] != self.tokens_per_sequence:
