@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from huggingface_hub import snapshot_download
 from transformers import PretrainedConfig
 
 from reasoning_vla_ros.models.backends import get_backend
-from reasoning_vla_ros.models.vocabulary import TRAJ_TOKENS, extend_tokenizer, token_ids
+from reasoning_vla_ros.models.vocabulary import SPECIAL_TOKENS, TRAJ_TOKENS, extend_tokenizer, token_ids
 
 MODEL_DTYPES = ("bfloat16", "float16", "float32")
 # Folder inside a saved model with the VLM's config, tokenizer and image settings: what loading needs beside weights.
@@ -40,6 +40,9 @@ class ReasoningVLAConfig(PretrainedConfig):
     """
 
     model_type = "alpamayo_reasoning_vla"
+    # What `add_special_tokens` adds, and whether the prompt names cameras and numbers frames: a model family's own.
+    special_tokens: ClassVar[dict[str, str]] = SPECIAL_TOKENS
+    labels_images: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -105,7 +108,7 @@ class ReasoningVLAConfig(PretrainedConfig):
                 "the folder or hub id of its VLM: vlm_name_or_path of the model, vlm of the planner, --vlm of the "
                 "command, vlm_path of the node"
             ) from error
-        extend_tokenizer(tokenizer, self.traj_vocab_size, self.add_special_tokens)
+        extend_tokenizer(tokenizer, self.traj_vocab_size, self.add_special_tokens, self.special_tokens)
         tokenizer.traj_token_ids = token_ids(tokenizer, TRAJ_TOKENS)
         if self.traj_vocab_size:
             tokenizer.traj_token_start_idx = tokenizer.convert_tokens_to_ids("<i0>")

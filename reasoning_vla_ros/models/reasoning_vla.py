@@ -16,13 +16,14 @@ from reasoning_vla_ros.models.backends import get_backend
 from reasoning_vla_ros.models.backends.qwen3vl import is_local
 from reasoning_vla_ros.models.config import VLM_FOLDER, ReasoningVLAConfig
 from reasoning_vla_ros.models.fusion import TrajectoryFusionMixin
-from reasoning_vla_ros.models.vocabulary import IGNORE_INDEX, SPECIAL_TOKENS, token_ids
+from reasoning_vla_ros.models.token_sampling import TokenSamplingMixin
+from reasoning_vla_ros.models.vocabulary import IGNORE_INDEX, token_ids
 from reasoning_vla_ros.tokenizers import create_tokenizer
 
 logger = logging.getLogger(__name__)
 
 
-class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
+class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin, TokenSamplingMixin):
     """A VLM that reads images, text and ego history, and writes reasoning text and trajectory tokens.
 
     Weights, names and behaviour are those of the public Alpamayo checkpoints; the tokenizers are no part of the state
@@ -46,7 +47,7 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
         ValueError: the tokenizer and the config do not agree.
     """
 
-    config_class = ReasoningVLAConfig
+    config_class: Any = ReasoningVLAConfig
     base_model_prefix = "vlm"
     supports_gradient_checkpointing = True
     _supports_sdpa = True
@@ -64,7 +65,7 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
         modules = dict(pretrained_modules or {})
         self.backend = get_backend(config.vlm_backend)
         self.tokenizer = config.resolve_vocabulary()
-        self.special_token_ids = token_ids(self.tokenizer, SPECIAL_TOKENS)
+        self.special_token_ids = token_ids(self.tokenizer, config.special_tokens)
         self.image_settings = self.backend.load_image_settings(config.vlm_source)
         if "vlm" in modules:
             self.vlm = modules["vlm"]
@@ -84,9 +85,12 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin):
             self._set_trajectory_tokenizers(config, modules)
         self.post_init()
         if print_param_count:
-            total = sum(parameter.numel() for parameter in self.parameters())
-            trainable = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
-            logger.info("%d parameters, %d trainable", total, trainable)
+            self.log_parameter_count()
+
+    def log_parameter_count(self) -> None:
+        total = sum(parameter.numel() for parameter in self.parameters())
+        trainable = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+        logger.info("%d parameters, %d trainable", total, trainable)
 
     def _set_trajectory_tokenizers(self, config: ReasoningVLAConfig, modules: dict[str, Any]) -> None:
         traj_tokenizer = modules.get("traj_tokenizer")

@@ -52,11 +52,34 @@ SPECIAL_TOKEN_NAMES = (
 )
 SPECIAL_TOKENS = {name: f"<|{name}|>" for name in SPECIAL_TOKEN_NAMES}
 
+# Alpamayo 1.5 gives nine of them no meaning any more; their ids stay.
+_UNUSED_IN_15 = (
+    "image_pre_tkn",
+    "traj_history_pre_tkn",
+    "meta_action_start",
+    "meta_action_end",
+    "traj_future_pre_tkn",
+    "vectorized_wm",
+    "vectorized_wm_start",
+    "vectorized_wm_end",
+    "vectorized_wm_pre_tkn",
+)
+_NAMES_IN_15 = (
+    f"_padding_{_UNUSED_IN_15.index(name)}" if name in _UNUSED_IN_15 else name for name in SPECIAL_TOKEN_NAMES
+)
+ALPAMAYO_15_SPECIAL_TOKENS = {name: f"<|{name}|>" for name in _NAMES_IN_15}
 
-def extend_tokenizer(tokenizer: Any, traj_vocab_size: int | None, add_special_tokens: bool) -> None:
+
+def extend_tokenizer(
+    tokenizer: Any,
+    traj_vocab_size: int | None,
+    add_special_tokens: bool,
+    special_tokens: dict[str, str] = SPECIAL_TOKENS,
+) -> None:
     """Adds the trajectory and special tokens to a transformers tokenizer, in place.
 
-    A tokenizer that already has them, as one saved with a model does, keeps its ids.
+    A tokenizer that already has them, as one saved with a model does, keeps its ids. Without `add_special_tokens` only
+    the six trajectory markers are added, and not `special_tokens`.
 
     Raises:
         ValueError: the trajectory tokens do not get consecutive ids, as when the tokenizer already held a few of them.
@@ -69,7 +92,7 @@ def extend_tokenizer(tokenizer: Any, traj_vocab_size: int | None, add_special_to
                 f"the {traj_vocab_size} trajectory tokens need consecutive ids, <i0> has {first} and "
                 f"<i{traj_vocab_size - 1}> has {last}: the tokenizer was extended with another traj_vocab_size"
             )
-    names = SPECIAL_TOKENS if add_special_tokens else TRAJ_TOKENS
+    names = special_tokens if add_special_tokens else TRAJ_TOKENS
     tokenizer.add_tokens(list(names.values()), special_tokens=True)
 
 

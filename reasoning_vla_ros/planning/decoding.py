@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reasoning_vla_ros.planning.rollout import Rollout
-from reasoning_vla_ros.planning.sampling import sample_tokens
+from reasoning_vla_ros.models.rollout import Rollout
+from reasoning_vla_ros.models.sampling import sample_tokens
 from reasoning_vla_ros.planning.settings import PlannerSettings
 
 OnTokens = Callable[[list[int]], None]

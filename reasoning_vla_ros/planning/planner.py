@@ -19,7 +19,7 @@ from reasoning_vla_ros.planning.model_loading import load_model
 from reasoning_vla_ros.planning.observation import Observation
 from reasoning_vla_ros.planning.plan import Plan
 from reasoning_vla_ros.planning.prompt import build_prompt
-from reasoning_vla_ros.planning.rollout import Rollout
+from reasoning_vla_ros.models.rollout import Rollout
 from reasoning_vla_ros.planning.settings import PlannerSettings
 from reasoning_vla_ros.planning.stages import StageClock
 

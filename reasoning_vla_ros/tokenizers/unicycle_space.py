@@ -23,6 +23,9 @@ from reasoning_vla_ros.tokenizers.registry import register_action_space
 # one row, about 7 against 6 ms for 64, on two CPU cores with 64 waypoints.
 DENSE_ROWS = 64
 
+# bfloat16 keeps eight bits: rounding is off by at most this fraction.
+HALF_PRECISION = 2**-8
+
 _WEIGHTS = tuple(f"{part}_{weight}" for part in ("theta", "v", "a", "kappa") for weight in ("lambda", "ridge"))
 
 
@@ -219,7 +222,20 @@ class UnicycleActionSpace(nn.Module, ActionSpace):
     def reset_statistics(self) -> None:
         """Sets the four buffers to the constructor's arguments, after a model was built on the meta device."""
         for label, value in self._given.items():
-            self.register_buffer(label, torch.tensor(value))
+            device = getattr(self, label).device
+            self.register_buffer(label, torch.tensor(value, device="cpu" if device.type == "meta" else device))
+
+    def restore_statistics(self) -> None:
+        """Undoes the rounding that loading a checkpoint in half precision has done to the four buffers.
+
+        Raises:
+            ValueError: a buffer differs from the constructor's argument by more than such a rounding.
+        """
+        for label, value in self._given.items():
+            loaded = float(getattr(self, label))
+            if not abs(loaded - value) <= HALF_PRECISION * abs(value):
+                raise ValueError(f"the checkpoint's {label} is {loaded}, its config says {value}; they must agree")
+        self.reset_statistics()
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments; a statistic that a checkpoint has overwritten, as it is now."""

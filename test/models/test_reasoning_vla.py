@@ -340,7 +340,7 @@ def test_parity_of_the_forward(parity_reasoning_vla: ReasoningVLA, parity_data: 
 
 
 def test_parity_of_greedy_tokens(parity_reasoning_vla: ReasoningVLA, parity_data: Path) -> None:
-    from reasoning_vla_ros.planning.rollout import Rollout
+    from reasoning_vla_ros.models.rollout import Rollout
 
     arrays = np.load(parity_data / "alpamayo_r1" / "vlm_forward.npz")
     expected = torch.from_numpy(arrays["greedy_sequence"])

@@ -41,6 +41,9 @@ class VLMBackend(Protocol):
     def load(self, name_or_path: str, vocab_size: int, dtype: torch.dtype, attn_implementation: str) -> tuple[Any, int]:
         """The pretrained VLM with its embeddings resized, and the row count they had."""
 
+    def language_model(self, vlm: Any) -> Any:
+        """The text model, whose KV cache an action expert reads."""
+
     def input_embeddings(self, vlm: Any) -> Any:
         """The language model's token embedding."""
 

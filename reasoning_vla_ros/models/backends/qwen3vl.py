@@ -54,6 +54,9 @@ class Qwen3VLBackend:
         set_vocab_size(vlm.config, vocab_size)
         return vlm, original_vocab_size
 
+    def language_model(self, vlm: Any) -> Any:
+        return vlm.model.language_model
+
     def input_embeddings(self, vlm: Any) -> Any:
         return vlm.model.language_model.embed_tokens
 

@@ -7,15 +7,22 @@ from torch import Tensor
 
 
 def sample_tokens(
-    logits: Tensor, temperature: float, top_p: float, generator: torch.Generator | None
+    logits: Tensor,
+    temperature: float,
+    top_p: float,
+    generator: torch.Generator | None,
+    top_k: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Draws one token a row: temperature, then nucleus sampling (arXiv 1904.09751), in the order that Alpamayo uses.
+    """Draws one token a row: temperature, the top k, then nucleus sampling (arXiv 1904.09751), in Alpamayo's order.
+
+    With the same logits and random state the tokens are those of transformers' sampling.
 
     Args:
         logits: float [B, V]; tokens at -inf are never drawn.
         temperature: 0 takes the most likely token.
         top_p: the smallest set of tokens whose probability reaches it is kept.
-        generator: of the random numbers, on the logits' device.
+        generator: of the random numbers, on the logits' device; None for PyTorch's own.
+        top_k: only so many of the most likely tokens are kept; None or 0 for all.
 
     Returns:
         int64 [B] tokens, and float32 [B] their log-probability at temperature 1 without the nucleus.
@@ -24,7 +31,11 @@ def sample_tokens(
     if temperature == 0:
         best = log_probabilities.max(dim=-1)
         return best.indices, best.values
-    probabilities = (logits.float() / temperature).softmax(dim=-1)
+    scores = logits.float() / temperature
+    if top_k:
+        least = scores.topk(min(top_k, scores.shape[-1]), dim=-1).values[:, -1:]
+        scores = scores.masked_fill(scores < least, float("-inf"))
+    probabilities = scores.softmax(dim=-1)
     if top_p < 1:
         ordered, order = probabilities.sort(dim=-1, descending=True)
         # A token stays while those before it have not reached top_p, so that the first always stays.

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reasoning_vla_ros.planning.sampling import sample_tokens
+from reasoning_vla_ros.models.sampling import sample_tokens
 
 INF = float("inf")
 

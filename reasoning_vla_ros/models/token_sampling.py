@@ -1,0 +1,111 @@
+"""Text and discrete trajectory tokens from tokenized data, as the public original's methods give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from reasoning_vla_ros.models.extraction import extract_trajectory_tokens
+from reasoning_vla_ros.models.text_rollout import TextSettings, write_text
+from reasoning_vla_ros.models.tokenized_data import check_samples, in_sets, prompt_inputs, repeated_history, texts_of
+from reasoning_vla_ros.tokenizers import InvalidTokensError
+
+
+class TokenSamplingMixin:
+    """Gives a ReasoningVLA `generate_text` and `sample_trajectories_from_data`."""
+
+    config: Any
+    tokenizer: Any
+    traj_tokenizer: Any
+    future_token_start_idx: int
+
+    @torch.no_grad()
+    def generate_text(
+        self,
+        data: Mapping[str, Any],
+        top_p: float = 0.98,
+        top_k: int | None = None,
+        temperature: float = 0.6,
+        num_samples: int = 1,
+        max_generation_length: int = 256,
+    ) -> dict[str, Any]:
+        """Texts that follow the prompt, such as the answer to a question.
+
+        Args:
+            data: see `tokenized_data.prompt_inputs`; the history is fused where it is given.
+
+        Returns:
+            "cot", "meta_action" and "answer", each an array of strings [B, num_samples], empty where the text has none.
+        """
+        inputs = prompt_inputs(self, data, with_history=data.get("ego_history_xyz") is not None)
+        settings = TextSettings(max_generation_length, temperature, top_p, top_k)
+        written = write_text(self, inputs, num_samples, settings)
+        rows, prompt_length = inputs["input_ids"].shape
+        return texts_of(self.tokenizer, written.sequences[:, prompt_length:], (rows, num_samples))
+
+    @torch.no_grad()
+    def sample_trajectories_from_data(
+        self,
+        data: Mapping[str, Any],
+        top_p: float = 0.98,
+        top_k: int | None = None,
+        temperature: float = 0.6,
+        num_traj_samples: int = 6,
+        num_traj_sets: int = 1,
+        max_generation_length: int | None = None,
+        return_extra: bool = False,
+    ) -> Any:
+        """Trajectories from discrete tokens that the language model writes freely.
+
+        Args:
+            data: see `tokenized_data.prompt_inputs`.
+            max_generation_length: tokens of text and trajectory; default, and at least, the config's
+                `tokens_per_future_traj`.
+
+        Returns:
+            xyz [B, sets, samples, T, 3] and rot [..., 3, 3], NaN where the tokens are no trajectory (the original
+            fills such rows up); with `return_extra` also the texts and "valid", bool [B, sets, samples].
+        """
+        check_samples(num_traj_samples, num_traj_sets)
+        least = self.config.tokens_per_future_traj
+        length = least if max_generation_length is None else max_generation_length
+        if length < least:
+            raise ValueError(f"max_generation_length must be at least {least}, a trajectory's tokens, got {length}")
+        inputs = prompt_inputs(self, data)
+        total = num_traj_samples * num_traj_sets
+        written = write_text(self, inputs, total, TextSettings(length, temperature, top_p, top_k))
+        generated = written.sequences[:, inputs["input_ids"].shape[1] :]
+        tokens, valid = extract_trajectory_tokens(
+            generated,
+            least,
+            self.traj_tokenizer.vocab_size,
+            self.future_token_start_idx,
+            self.config.traj_token_ids["future_start"],
+            self.config.traj_token_ids["future_end"],
+        )
+        xyz, rot, decoded = self._decode_valid(*repeated_history(data, total), tokens, valid)
+        xyz, rot = (in_sets(rows, num_traj_sets, num_traj_samples) for rows in (xyz, rot))
+        if not return_extra:
+            return xyz, rot
+        shape = (len(inputs["input_ids"]), num_traj_sets, num_traj_samples)
+        return xyz, rot, {**texts_of(self.tokenizer, generated, shape), "valid": decoded.reshape(shape)}
+
+    def _decode_valid(
+        self, hist_xyz: Tensor, hist_rot: Tensor, tokens: Tensor, valid: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Decodes row by row, so that one that means nothing spoils no other."""
+        steps = self.traj_tokenizer.action_space.horizon or 1
+        xyz = hist_xyz.new_full((len(tokens), steps, 3), float("nan"))
+        rot = hist_xyz.new_full((len(tokens), steps, 3, 3), float("nan"))
+        decoded = torch.zeros_like(valid)
+        for row in valid.nonzero().flatten().tolist():
+            only = slice(row, row + 1)
+            try:
+                row_xyz, row_rot, _ = self.traj_tokenizer.decode(hist_xyz[only], hist_rot[only], tokens[only])
+            except InvalidTokensError:
+                continue
+            xyz[row], rot[row], decoded[row] = row_xyz[0], row_rot[0], True
+        return xyz, rot, decoded
