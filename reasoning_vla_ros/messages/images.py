@@ -39,6 +39,9 @@ _ENCODINGS: dict[str, tuple[str, int, int]] = {
     **{f"bayer_{order}16": (f"bayer_{order}16", 2, 1) for order in ("rggb", "bggr", "gbrg", "grbg")},
 }
 SUPPORTED_ENCODINGS = tuple(sorted(_ENCODINGS))
+# One channel without a colour filter; and Pillow's modes of the same.
+_GREY_ENCODINGS = ("mono8", "mono16", "8UC1")
+_GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B")
 
 
 class ImageDecodeError(ValueError):
@@ -66,6 +69,17 @@ def image_to_rgb(msg: Any, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[n
     if hasattr(msg, "format"):
         return _decode_compressed(_data_of(msg), str(msg.format), max_pixels)
     return _decode_raw(msg, max_pixels)
+
+
+def grey_encoding(msg: Any) -> str:
+    """The encoding of an image message that :func:`image_to_rgb` takes and that has no colour; else an empty text.
+
+    A grey picture that is stored in three channels counts as one with colour.
+    """
+    if not hasattr(msg, "format"):
+        return str(msg.encoding) if msg.encoding in _GREY_ENCODINGS else ""
+    with PilImage.open(io.BytesIO(_data_of(msg)), formats=("JPEG", "PNG")) as image:  # reads no more than the header
+        return f"grey {image.format}" if image.mode in _GREY_MODES else ""
 
 
 def rgb_to_image_fields(pixels: NDArray[np.uint8]) -> dict[str, Any]:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reasoning_vla_ros.messages.images import ImageDecodeError, image_to_rgb
+from reasoning_vla_ros.messages.images import ImageDecodeError, grey_encoding, image_to_rgb
 from reasoning_vla_ros.messages.odometry import OdometryError, ego_pose_from_odometry
 from reasoning_vla_ros.messages.stamps import ns_to_seconds, seconds_to_ns, stamp_to_ns
 from reasoning_vla_ros.planning.errors import ObservationError, TimeJumpError
 from reasoning_vla_ros.planning.observation import Observation
 from reasoning_vla_ros.planning.observation_builder import ObservationBuilder, ObservationConfig
 from reasoning_vla_ros.ros.diagnostics import InputHealth, Status
+from reasoning_vla_ros.ros.rig_health import RigHealth
 
 # An input that lies this far behind the newest one, or two of its steps, has stopped; less may be on its way.
 LEAST_MAX_LAG_S = 0.5
@@ -57,10 +58,16 @@ class EgoMotion:
 
 
 class Inputs:
-    """Buffers the inputs and finds the next instant to plan at. Not thread-safe."""
+    """Buffers the inputs and finds the next instant to plan at. Not thread-safe.
 
-    def __init__(self, config: ObservationConfig) -> None:
+    Args:
+        config: what an observation consists of.
+        rig: takes note of how the images differ from the rig file and from the model's training; None for no notes.
+    """
+
+    def __init__(self, config: ObservationConfig, rig: RigHealth | None = None) -> None:
         self.builder = ObservationBuilder(config)
+        self.rig = rig
         self.odom_frame = ""
         self.restarts = 0  # how often time or the frame started anew
         self.cameras = {name: InputHealth(f"camera {name}") for _, name in config.cameras}
@@ -80,11 +87,16 @@ class Inputs:
         stamp_ns = stamp_to_ns(msg.header.stamp)
         health.details["size"] = f"{frame.shape[1]}x{frame.shape[0]}"
         health.accept(stamp_ns)
+        problem = ""
+        if self.rig is not None:
+            problem = self.rig.see(camera, frame.shape[1], frame.shape[0], grey_encoding(msg))
+        if problem:
+            health.note(problem)
         try:
             self.builder.add_frame(camera, stamp_ns, frame)
         except TimeJumpError as error:
             return self._restart(health, str(error))
-        return ""
+        return problem
 
     def on_odometry(self, msg: Any) -> str:
         """Takes a nav_msgs/Odometry. Returns what is wrong with it, empty when nothing is."""
@@ -159,12 +171,13 @@ class Inputs:
         return EgoMotion(newest_ns, xyz[1], rot[1], speed_mps, float(np.arctan2(turn[1, 0], turn[0, 0]) / dt_s))
 
     def report(self) -> list[Status]:
-        """One status a camera and one for the odometry, since the last report."""
+        """One status a camera, one for the odometry and one for the rig, since the last report."""
         lags = self._lags_s()
         statuses = [
             health.report(self._lag_problem(health.name, lags.get(health.name))) for health in self.cameras.values()
         ]
-        return [*statuses, self.odometry.report(self._lag_problem("odometry", lags.get("odometry")))]
+        statuses.append(self.odometry.report(self._lag_problem("odometry", lags.get("odometry"))))
+        return statuses if self.rig is None else [*statuses, self.rig.report()]
 
     def _restart(self, health: InputHealth, problem: str) -> str:
         health.note(problem)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from reasoning_vla_ros.planning.camera_rig import CameraRig
 from reasoning_vla_ros.planning.observation import Observation
 from reasoning_vla_ros.planning.plan import Plan
+from reasoning_vla_ros.planning.rig_differences import trained_rig
 from reasoning_vla_ros.ros.parameters import PlannerParameters
 
 
@@ -24,6 +26,16 @@ class PlannerLike(Protocol):
 
 
 PlannerFactory = Callable[[PlannerParameters], PlannerLike]
+
+
+def trained_rig_of(planner: PlannerLike) -> CameraRig | None:
+    """The rig that the planner's model was trained with; None where it has no model, or one that names none.
+
+    Raises:
+        RigError: the model names a rig that the package does not have.
+    """
+    model = getattr(planner, "model", None)
+    return None if model is None else trained_rig(model.config)
 
 
 def load_planner(parameters: PlannerParameters) -> PlannerLike:

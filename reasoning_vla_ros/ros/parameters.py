@@ -12,8 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
+from reasoning_vla_ros.planning.camera_rig import CameraRig, RigError
 from reasoning_vla_ros.planning.observation_builder import ObservationConfig
 from reasoning_vla_ros.planning.settings import PlannerSettings
+
+DEFAULT_CAMERAS = ("front:1",)
 
 
 class ParameterError(ValueError):
@@ -74,8 +77,13 @@ class PlannerParameters:
     )
 
     cameras: tuple[str, ...] = parameter(
-        ("front:1",),
+        DEFAULT_CAMERAS,
         "Cameras as name:id, ids ascending; images come on ~/input/<name>/image, t0 from the first camera.",
+    )
+    camera_rig: str = parameter(
+        "",
+        "Rig file with the cameras, in place of the parameter cameras: the name of one of the package's (kitti), or a "
+        "path with a slash.",
     )
     image_transport: str = parameter(
         "raw", "compressed takes sensor_msgs/CompressedImage on ~/input/<name>/image/compressed.",
@@ -128,11 +136,32 @@ class PlannerParameters:
         if problems:
             raise ParameterError("; ".join(problems))
 
+    def rig(self) -> CameraRig | None:
+        """The rig that camera_rig names; None where it names none.
+
+        Raises:
+            ParameterError: the rig file is missing or wrong, or `cameras` says something else than it does.
+        """
+        if not self.camera_rig:
+            return None
+        try:
+            rig = CameraRig.load(self.camera_rig)
+        except RigError as error:
+            raise ParameterError(f"camera_rig: {error}") from error
+        # A parameter file holds every default, so what equals it cannot be told from what was left alone.
+        if self.cameras not in (DEFAULT_CAMERAS, rig.parameter):
+            raise ParameterError(
+                f"cameras is {list(self.cameras)}, but camera_rig {self.camera_rig!r} has {list(rig.parameter)}; "
+                f"needed the same, or cameras left at {list(DEFAULT_CAMERAS)}"
+            )
+        return rig
+
     def observation_config(self) -> ObservationConfig:
         """What an observation consists of. Raises ParameterError."""
+        rig = self.rig()
         try:
             return ObservationConfig(
-                cameras=parse_cameras(self.cameras),
+                cameras=parse_cameras(self.cameras if rig is None else rig.parameter),
                 num_frames=self.num_frames,
                 frame_dt_s=self.frame_dt_s,
                 num_history=self.num_history,

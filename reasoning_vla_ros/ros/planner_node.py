@@ -32,12 +32,13 @@ from reasoning_vla_ros.ros.fallback import HeldPlan, fallback_plan
 from reasoning_vla_ros.ros.inputs import Inputs, PlanRequest
 from reasoning_vla_ros.ros.late_plans import without_past_plans
 from reasoning_vla_ros.ros.log_throttle import LogThrottle
-from reasoning_vla_ros.ros.model_loading import PlannerFactory, PlannerLike, load_planner
+from reasoning_vla_ros.ros.model_loading import PlannerFactory, PlannerLike, load_planner, trained_rig_of
 from reasoning_vla_ros.ros.outputs import Outputs, diagnostics_to_msg
 from reasoning_vla_ros.ros.parameter_table import ParameterTable
 from reasoning_vla_ros.ros.parameters import PlannerParameters
 from reasoning_vla_ros.ros.plan_worker import Outcome, PlanCancelledError, PlanWorker
 from reasoning_vla_ros.ros.qos import LATCHED_QOS, OUTPUT_QOS, SENSOR_QOS
+from reasoning_vla_ros.ros.rig_health import RigHealth
 
 NODE_NAME = "planner_node"
 # A wait for messages does not end at a signal, so it ends by itself this often.
@@ -114,6 +115,7 @@ class PlannerNode(LifecycleNode):
             parameters = self._table.read()
             config = parameters.observation_config()
             planner = self._planner_factory(parameters)
+            rig = RigHealth(config, parameters.rig(), trained_rig_of(planner))
         # A model folder or a plugin can fail in any way; the node stays, to be configured again.
         except Exception as error:
             self._health.configure_problem = _describe(error)
@@ -122,7 +124,7 @@ class PlannerNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         self._health.configure_problem = ""
         self._instruction = None
-        self._inputs = Inputs(config)
+        self._inputs = Inputs(config, rig)
         self._outputs = Outputs(self, parameters.base_frame if parameters.output_frame == "base_link" else "")
         self._worker = PlanWorker(partial(self._plan, planner), self._on_outcome)
         self._subscribe(parameters)
@@ -130,10 +132,12 @@ class PlannerNode(LifecycleNode):
         self._timer = self._create_timer(parameters.diagnostics_rate_hz)
         result = super().on_configure(state)
         self._set_state("inactive")
-        cameras = ", ".join(parameters.cameras)
+        cameras = ", ".join(f"{name}:{number}" for number, name in config.cameras)
         self.get_logger().info(
             f"configured in {time.monotonic() - begin_s:.1f} s: model {parameters.model_path!r}, cameras {cameras}"
         )
+        if rig.known:
+            self.get_logger().warning(f"camera rig: {'; '.join(rig.known)}")
         return result
 
     def on_activate(self, state: Any) -> TransitionCallbackReturn:
