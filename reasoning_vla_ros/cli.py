@@ -220,6 +220,46 @@ def evaluate(
 
 @app.command()
 @says_what_is_wrong
+def train(
+    config: Annotated[Path, typer.Option(help="YAML file with the settings; config/train has some to begin with.")],
+    model: Annotated[str | None, typer.Option(help="Folder or hub id of the model, in place of the config's.")] = None,
+    bags: Annotated[
+        list[str] | None, typer.Option(help="Recordings to train on, in place of the config's; repeat for more.")
+    ] = None,
+    output: Annotated[str | None, typer.Option(help="Folder for checkpoints, log and model.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint in the output.")] = False,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the optimizer.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the figures to this file.")] = None,
+) -> None:
+    """Fine-tune a model: its action expert, LoRA adapters, or all of it. Runs under torchrun as well."""
+    from reasoning_vla_ros.evaluation.cameras import parse_camera
+    from reasoning_vla_ros.evaluation.recording import Recording
+    from reasoning_vla_ros.training import train_command
+    from reasoning_vla_ros.training.config import DataConfig
+
+    def open_bag(bag: str, data: DataConfig) -> Recording:
+        return Recording(
+            bag,
+            cameras=[parse_camera(text) for text in data.cameras],
+            odometry_topic=data.odometry,
+            observation_options={"num_frames": data.num_frames},
+        )
+
+    train_command(
+        config,
+        open_bag,
+        model=model,
+        bags=bags or (),
+        output=output,
+        steps=steps,
+        resume=resume,
+        json_path=json,
+        console=console,
+    )
+
+
+@app.command()
+@says_what_is_wrong
 def bench(
     batch: Annotated[int, typer.Option(min=128, help="Trajectories at once.")] = 4096,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of PyTorch and numpy, for both sides.")] = 2,
