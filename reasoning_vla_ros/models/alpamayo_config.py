@@ -9,6 +9,9 @@ from transformers import AutoConfig
 from reasoning_vla_ros.models.config import ReasoningVLAConfig
 from reasoning_vla_ros.models.vocabulary import ALPAMAYO_15_SPECIAL_TOKENS
 
+# What the public inference code gives its image processor: 1080 x 1920 becomes 320 x 576.
+MIN_PIXELS, MAX_PIXELS = 163_840, 196_608
+
 
 class AlpamayoR1Config(ReasoningVLAConfig):
     """Configuration of :class:`AlpamayoR1` (`model_type` "alpamayo_r1"), field for field that of the checkpoints.
@@ -47,6 +50,11 @@ class AlpamayoR1Config(ReasoningVLAConfig):
         self.expert_non_causal_attention = expert_non_causal_attention
         super().__init__(**kwargs)
         self.fourier_dtype = fourier_dtype or self.model_dtype
+
+    @property
+    def pixel_bounds(self) -> tuple[int | None, int | None]:
+        """As in the base class, with the public inference code's bounds where the config has none."""
+        return self.min_pixels or MIN_PIXELS, self.max_pixels or MAX_PIXELS
 
 
 class Alpamayo15Config(AlpamayoR1Config):

@@ -85,6 +85,11 @@ class ReasoningVLAConfig(PretrainedConfig):
             self.resolve_vocabulary()
 
     @property
+    def pixel_bounds(self) -> tuple[int | None, int | None]:
+        """Least and largest area of an image after resizing, in pixels; None for the VLM's own."""
+        return self.min_pixels, self.max_pixels
+
+    @property
     def vlm_source(self) -> str:
         """`vlm_name_or_path`. Raises ValueError when there is none."""
         if self.vlm_name_or_path is None:

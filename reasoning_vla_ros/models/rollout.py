@@ -25,6 +25,7 @@ class Rollout:
         mask: int64 [B * K, cached tokens], 0 for what nothing attends to.
         next_position: int64 [B * K], position of each row's next token on the text axes.
         logits: [B * K, V] of each row's next token.
+        written: the tokens that were appended and where each row took part, [B * K, n] each.
     """
 
     def __init__(self, model: Any, inputs: dict[str, Tensor], num_samples: int) -> None:
@@ -38,7 +39,7 @@ class Rollout:
             model.vlm, input_ids, inputs.get("image_grid_thw"), self.mask
         )
         # The newest token of a row that is padded on the right is not the last column's.
-        newest = self.mask.shape[1] - 1 - self.mask.flip(1).argmax(dim=1)
+        newest = _newest(self.mask)
         ends_together = bool((newest == self.mask.shape[1] - 1).all())
         output = model(
             attention_mask=self.mask,
@@ -48,8 +49,8 @@ class Rollout:
             **inputs,
         )
         self.cache = output.past_key_values
-        logits: Tensor = output.logits
-        self.logits = logits[:, -1] if ends_together else logits[torch.arange(len(newest)), newest]
+        self.logits: Tensor = output.logits[:, -1] if ends_together else _at(output.logits, newest)
+        self.written: list[tuple[Tensor, Tensor]] = []
         if num_samples > 1:
             self.cache.batch_repeat_interleave(num_samples)
             self.logits = self.logits.repeat_interleave(num_samples, dim=0)
@@ -61,25 +62,27 @@ class Rollout:
         self.extend(tokens[:, None], active[:, None])
 
     def extend(self, tokens: Tensor, active: Tensor) -> None:
-        """Appends several tokens at once (int64 [rows, n]) and refreshes `logits`.
-
-        Args:
-            active: bool [rows, n]; the tokens of a row come first, its padding behind them.
-        """
+        """Appends several tokens at once (int64 [rows, n], bool [rows, n]) and refreshes `logits`."""
+        self.written.append((tokens, active))
         self.mask = torch.cat([self.mask, active.to(self.mask)], dim=1)
-        counts = active.sum(dim=1)
-        steps = torch.arange(tokens.shape[1], device=tokens.device)
-        position_ids = (self.next_position[:, None] + steps).expand(3, -1, -1)
-        several = tokens.shape[1] > 1
+        counts = active.cumsum(dim=1).to(self.next_position)
         output = self.model(
             input_ids=torch.where(active, tokens, self.pad_id),
             attention_mask=self.mask,
-            position_ids=position_ids,
+            position_ids=(self.next_position[:, None] + counts - active.to(counts)).expand(3, -1, -1),
             past_key_values=self.cache,
             use_cache=True,
         )
-        self.next_position = self.next_position + counts.to(self.next_position)
+        self.next_position = self.next_position + counts[:, -1]
         self.cache = output.past_key_values
-        logits = output.logits
-        newest = logits[torch.arange(len(logits)), (counts - 1).clamp(min=0)] if several else logits[:, -1]
-        self.logits = torch.where((counts > 0)[:, None], newest, self.logits)
+        self.logits = torch.where(counts[:, -1:] > 0, _at(output.logits, _newest(active)), self.logits)
+
+
+def _newest(mask: Tensor) -> Tensor:
+    """Last nonzero column of each row, int64 [rows]; the last one where there is none."""
+    return mask.shape[1] - 1 - mask.flip(1).int().argmax(dim=1)
+
+
+def _at(logits: Tensor, columns: Tensor) -> Tensor:
+    """[rows, V] of [rows, n, V]."""
+    return logits[torch.arange(len(columns), device=columns.device), columns]

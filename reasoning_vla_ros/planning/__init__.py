@@ -11,13 +11,14 @@ from reasoning_vla_ros.planning.observation import CameraFrames, Observation
 from reasoning_vla_ros.planning.observation_builder import ObservationBuilder, ObservationConfig
 from reasoning_vla_ros.planning.plan import Plan, PlanStatus, StageSeconds
 from reasoning_vla_ros.planning.seeds import plan_seed
-from reasoning_vla_ros.planning.settings import PlanLimits, PlannerSettings
+from reasoning_vla_ros.planning.settings import FlowSettings, PlanLimits, PlannerSettings
 
 if TYPE_CHECKING:
     from reasoning_vla_ros.planning.planner import Planner
 
 __all__ = [
     "CameraFrames",
+    "FlowSettings",
     "Observation",
     "ObservationBuilder",
     "ObservationConfig",

@@ -39,14 +39,17 @@ class Plan:
         speed_mps: float32 [K, T], along the vehicle's x axis, negative in reverse.
         dt_s: step between waypoints, seconds.
         v0_mps: speed at t0 that the plan rests on; None where it is not known.
-        score: float32 [K], mean log-probability of the trajectory tokens.
+        score: float32 [K]; with tokens, their mean log-probability; with flow matching, minus the mean distance to the
+            other candidates, metres.
         valid: bool [K].
         invalid_reasons: K strings, empty where valid; each names the check, the value it had and the one it needed.
         selected: index of the valid candidate with the best score, -1 when none is valid.
         reasoning: K reasoning texts, one a candidate.
         meta_actions: K short manoeuvre texts, empty where the model gives none.
         reasoning_complete: K flags; False where the text was cut by a limit.
-        num_prompt_tokens, num_reasoning_tokens (K counts), num_trajectory_tokens: token counts.
+        num_prompt_tokens, num_reasoning_tokens (K counts), num_trajectory_tokens: token counts; flow matching takes
+            no trajectory tokens.
+        action_decoder: what drew the trajectories, "tokens" or "flow".
         seconds: wall-clock seconds of each stage.
         seed: of this plan's random numbers; the same observation and seed give the same plan.
         reduced: what was given up to meet a deadline, empty when nothing was.
@@ -68,6 +71,7 @@ class Plan:
     num_prompt_tokens: int = 0
     num_reasoning_tokens: tuple[int, ...] = ()
     num_trajectory_tokens: int = 0
+    action_decoder: str = "tokens"
     seconds: StageSeconds = field(default_factory=StageSeconds)
     seed: int = 0
     reduced: str = ""

@@ -12,14 +12,14 @@ from torch import Tensor
 
 from reasoning_vla_ros.geometry.kinematics import path_kinematics
 from reasoning_vla_ros.models.extraction import extract_between
-from reasoning_vla_ros.planning.candidates import Candidates, decode_candidates
+from reasoning_vla_ros.models.rollout import Rollout
+from reasoning_vla_ros.planning.action_decoders import Decided, choose_decoder
 from reasoning_vla_ros.planning.checks import check_candidate
-from reasoning_vla_ros.planning.decoding import ReasoningTokens, act, reason
+from reasoning_vla_ros.planning.decoding import ReasoningTokens, reason
 from reasoning_vla_ros.planning.model_loading import load_model
 from reasoning_vla_ros.planning.observation import Observation
 from reasoning_vla_ros.planning.plan import Plan
-from reasoning_vla_ros.planning.prompt import build_prompt
-from reasoning_vla_ros.models.rollout import Rollout
+from reasoning_vla_ros.planning.prompt import build_prompt, label_images
 from reasoning_vla_ros.planning.settings import PlannerSettings
 from reasoning_vla_ros.planning.stages import StageClock
 
@@ -27,21 +27,20 @@ OnText = Callable[[str, bool], None]
 
 
 class Planner:
-    """Runs a ReasoningVLA: reasoning text first, then trajectory tokens limited to the trajectory vocabulary.
+    """Runs a ReasoningVLA: reasoning text first, then a trajectory by tokens or by the model's action expert.
 
     Args:
-        model: a ReasoningVLA with a trajectory tokenizer that fits it.
-        settings: sampling and the bounds of a valid plan.
+        model: a ReasoningVLA or AlpamayoR1.
+        settings: sampling, the way to act and the bounds of a valid plan.
+
+    Raises:
+        ValueError: the model cannot act that way, or its trajectory tokenizer does not fit it.
     """
 
     def __init__(self, model: Any, settings: PlannerSettings | None = None) -> None:
-        if model.traj_tokenizer is None:
-            raise ValueError(
-                "the model has no trajectory tokenizer; its config or the argument tokenizer must give one"
-            )
-        model.check_tokenizers_fit()
         self.model = model
         self.settings = settings or PlannerSettings()
+        self.decoder = choose_decoder(model, self.settings.action_decoder)
         self.act_seconds = 0.0  # of the newest plan: what must be left of a deadline when reasoning ends
 
     @classmethod
@@ -59,7 +58,7 @@ class Planner:
 
     def dt_s(self, observation: Observation) -> float:
         """Step between waypoints, seconds: the action space's, or the history's where that has none of its own."""
-        return float(self.model.traj_tokenizer.action_space.dt_s or observation.dt_s)
+        return float(self.decoder.action_space.dt_s or observation.dt_s)
 
     @torch.inference_mode()
     def plan(
@@ -98,12 +97,11 @@ class Planner:
         with clock.stage("reason"):
             reasoning = reason(rollout, self.model, self.settings, generator, out_of_time, self._teller(on_text))
         with clock.stage("act"):
-            tokens, lengths, score = act(rollout, self.model, self.settings, generator)
-            candidates = decode_candidates(self.model.traj_tokenizer, history_xyz, history_rot, tokens, lengths)
+            decided = self.decoder.decide(rollout, inputs, (history_xyz, history_rot), self.settings, generator)
         self.act_seconds = clock.seconds["act"]
         if on_text is not None:
             on_text(self._text(reasoning.rows[0]), True)
-        return self._plan(observation, candidates, reasoning, score, inputs, tokens, seed, clock, was_cut, deadline_s)
+        return self._plan(observation, decided, reasoning, inputs, seed, clock, was_cut, deadline_s)
 
     def _history(self, observation: Observation) -> tuple[Tensor, Tensor]:
         """[1, T, 3] and [1, T, 3, 3] on the model's device."""
@@ -115,15 +113,16 @@ class Planner:
         """The model's inputs: prompt ids with the ego history fused in, and images."""
         model = self.model
         images = [image for camera in observation.cameras for image in camera.images]
-        config = model.config
         inputs: dict[str, Tensor] = {}
         image_texts = []
         if images:
-            batch = model.backend.preprocess_images(images, model.image_settings, config.min_pixels, config.max_pixels)
+            batch = model.backend.preprocess_images(images, model.image_settings, *model.config.pixel_bounds)
             inputs["pixel_values"] = batch.pixel_values.to(model.device, model.dtype)
             inputs["image_grid_thw"] = batch.image_grid_thw.to(model.device)
             image_texts = [model.backend.image_prompt(count) for count in batch.tokens_per_image]
-        text = build_prompt(observation, image_texts, config.tokens_per_history_traj, model.special_token_ids)
+        if model.config.labels_images:
+            image_texts = label_images(observation, image_texts)
+        text = build_prompt(observation, image_texts, model.config.tokens_per_history_traj, model.special_token_ids)
         input_ids = torch.tensor([model.tokenizer(text, add_special_tokens=False).input_ids], device=model.device)
         history = {"ego_history_xyz": history_xyz[:, None], "ego_history_rot": history_rot[:, None]}
         inputs["input_ids"] = model.fuse_traj_tokens(input_ids, history)
@@ -160,16 +159,15 @@ class Planner:
     def _plan(
         self,
         observation: Observation,
-        candidates: Candidates,
+        decided: Decided,
         reasoning: ReasoningTokens,
-        score: Tensor,
         inputs: dict[str, Tensor],
-        tokens: Tensor,
         seed: int,
         clock: StageClock,
         was_cut: list[bool],
         deadline_s: float | None,
     ) -> Plan:
+        candidates, scores = decided.candidates, decided.score
         v0_mps, dt_s = observation.speed_mps, self.dt_s(observation)
         motion = path_kinematics(candidates.xyz.astype(np.float64), candidates.rot.astype(np.float64), dt_s, v0_mps)
         reasons = list(candidates.invalid_reasons)
@@ -184,7 +182,6 @@ class Planner:
                 self.settings.limits,
             )
         valid = np.array([not reason for reason in reasons])
-        scores = score.float().cpu().numpy()
         best = int(np.where(valid, scores, -np.inf).argmax())
         seconds = clock.result()
         reduced = ""
@@ -210,7 +207,8 @@ class Planner:
             v0_mps=v0_mps,
             num_prompt_tokens=inputs["input_ids"].shape[1],
             num_reasoning_tokens=tuple(len(row) for row in reasoning.rows),
-            num_trajectory_tokens=tokens.shape[1],
+            num_trajectory_tokens=decided.num_tokens,
+            action_decoder=self.decoder.name,
             seconds=seconds,
             seed=seed,
             reduced=reduced,

@@ -10,6 +10,16 @@ from reasoning_vla_ros.planning.observation import Observation
 # The wording that the public Alpamayo checkpoints were trained with; a changed character changes what they see.
 DRIVING_SYSTEM = "You are a driving assistant that generates safe and accurate actions."
 DRIVING_REQUEST = "output the chain-of-thought reasoning of the driving process, then output the future trajectory."
+# Names of the cameras that the public models were trained with, as their prompts have them.
+CAMERA_TITLES = {
+    0: "Front left camera",
+    1: "Front camera",
+    2: "Front right camera",
+    3: "Rear left camera",
+    4: "Rear camera",
+    5: "Rear right camera",
+    6: "Front telephoto camera",
+}
 ROBOT_SYSTEM = "You control a {embodiment} robot and generate safe and accurate actions."
 ROBOT_REQUEST = "output the chain-of-thought reasoning of the task, then output the future trajectory."
 
@@ -44,6 +54,24 @@ def build_prompt(
     task = f"Task: {observation.instruction}\n" if observation.instruction else ""
     system = ROBOT_SYSTEM.format(embodiment=observation.embodiment)
     return _chat(system, f"{cameras}{history}\n{task}{ROBOT_REQUEST}", reasoning)
+
+
+def build_question(image_texts: Sequence[str], question: str) -> str:
+    """The chat prompt of a question about the images, up to where the answer begins, as Alpamayo 1.5 has it."""
+    asked = f"{SPECIAL_TOKENS['question_start']}{question}{SPECIAL_TOKENS['question_end']}"
+    return _chat(DRIVING_SYSTEM, f"{''.join(image_texts)}{asked}", SPECIAL_TOKENS["answer_start"])
+
+
+def label_images(observation: Observation, image_texts: Sequence[str]) -> list[str]:
+    """Each image's text behind its frame's number, each camera's first one behind the camera's name too."""
+    labelled = []
+    remaining = iter(image_texts)
+    for camera in observation.cameras:
+        title = CAMERA_TITLES.get(camera.camera_id, f"Camera {camera.camera_id}")
+        for frame in range(len(camera.images)):
+            name = f"{title}: " if frame == 0 else ""
+            labelled.append(f"{name}frame {frame} {next(remaining)}")
+    return labelled
 
 
 def _route(text: str, special_token_ids: dict[str, int | None]) -> str:

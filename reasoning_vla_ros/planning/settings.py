@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from reasoning_vla_ros.models.flow_solvers import SOLVERS
+
+ACTION_DECODERS = ("auto", "tokens", "flow")
+
 
 @dataclass(frozen=True)
 class PlanLimits:
@@ -29,6 +33,39 @@ class PlanLimits:
 
 
 @dataclass(frozen=True)
+class FlowSettings:
+    """How trajectories are drawn by flow matching.
+
+    Attributes:
+        steps: of the solver; 0 takes the model's own number, 10 in the public checkpoints.
+        solver: "euler" or "midpoint"; "auto" takes the model's own, Euler in the public checkpoints.
+        reuse_tolerance: with Euler, a velocity that changed by no more than this fraction serves the next step too;
+            0 evaluates the expert at each step.
+        noise_temperature: factor of the noise that the candidates start from; below 1 they differ less.
+        navigation_guidance: weight of the navigation text, where the observation has one; 1 for no guidance, more
+            makes the plan follow the text more closely. Needs a second prompt in memory.
+    """
+
+    steps: int = 0
+    solver: str = "auto"
+    reuse_tolerance: float = 0.0
+    noise_temperature: float = 1.0
+    navigation_guidance: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 0:
+            raise ValueError(f"steps must be at least 0, got {self.steps}")
+        if self.solver not in ("auto", *SOLVERS):
+            raise ValueError(f"solver must be auto or one of {list(SOLVERS)}, got {self.solver!r}")
+        for name in ("reuse_tolerance", "noise_temperature", "navigation_guidance"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ValueError(f"{name} must be at least 0 and finite, got {value}")
+        if self.reuse_tolerance and self.solver == "midpoint":
+            raise ValueError(f"reuse_tolerance {self.reuse_tolerance} is for euler, the solver is midpoint")
+
+
+@dataclass(frozen=True)
 class PlannerSettings:
     """Settings of :class:`Planner`.
 
@@ -37,14 +74,21 @@ class PlannerSettings:
         top_p: nucleus (arXiv 1904.09751) that tokens are drawn from.
         max_reasoning_tokens: the reasoning is cut behind so many.
         limits: bounds of a valid candidate.
+        action_decoder: "tokens" draws trajectory tokens, "flow" lets an action expert draw actions; "auto" takes the
+            expert where the model has one, as the public Alpamayo checkpoints do.
+        flow: of the action expert.
     """
 
     temperature: float = 0.6
     top_p: float = 0.98
     max_reasoning_tokens: int = 256
     limits: PlanLimits = field(default_factory=PlanLimits)
+    action_decoder: str = "auto"
+    flow: FlowSettings = field(default_factory=FlowSettings)
 
     def __post_init__(self) -> None:
+        if self.action_decoder not in ACTION_DECODERS:
+            raise ValueError(f"action_decoder must be one of {list(ACTION_DECODERS)}, got {self.action_decoder!r}")
         if not 0 <= self.temperature < math.inf:
             raise ValueError(f"temperature must be at least 0 and finite, got {self.temperature}")
         if not 0 < self.top_p <= 1:

@@ -17,3 +17,14 @@ def parity_reasoning_vla(parity_data: Path) -> Any:
     return ReasoningVLA.from_pretrained(
         folder / "reasoning_vla_hf", vlm_name_or_path=str(folder / "tiny_vlm"), print_param_count=False
     )
+
+
+@pytest.fixture(scope="session")
+def parity_alpamayo(parity_data: Path) -> Any:
+    """The public original's tiny AlpamayoR1 checkpoint, loaded by us."""
+    from reasoning_vla_ros.models import AlpamayoR1
+
+    folder = parity_data / "alpamayo_r1"
+    return AlpamayoR1.from_pretrained(
+        folder / "alpamayo_r1_hf", vlm_name_or_path=str(folder / "tiny_vlm"), print_param_count=False
+    ).eval()
