@@ -1,8 +1,9 @@
 """The planner node, by default active at once: ros2 launch reasoning_vla_ros planner.launch.py model_path:=/my/model
 
 What `params_file` says holds; model_path, autostart, use_sim_time and max_input_age_s win over it where they are given.
-Topics are remapped by arguments for the usual case of one camera; for more cameras include this file with `cameras`
-in a parameter file and remap ~/input/<name>/image in your own launch file.
+`rig:=FILE_OR_NAME` takes cameras and their topics from a rig file. Without one, the topic of the one camera `front` is
+remapped by the argument `image`; for more cameras without a rig file, include this file with `cameras` in a parameter
+file and remap ~/input/<name>/image in your own launch file.
 """
 
 from pathlib import Path
@@ -14,14 +15,18 @@ from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchContext, LaunchDescription
+from reasoning_vla_ros.planning.camera_rig import CameraRig
 
 SHARE = Path(get_package_share_directory("reasoning_vla_ros"))
+
+IMAGE = "/camera/front/image"
 
 ARGUMENTS = {
     "model_path": ("", "folder of the model, or its hub id; empty for what params_file says"),
     "params_file": (str(SHARE / "config" / "planner.param.yaml"), "parameters of the node"),
     "namespace": ("", "namespace of the node"),
-    "image": ("/camera/front/image", "topic of the camera named front"),
+    "rig": ("", "rig file, or name of one of the package's, with the cameras and their topics; docs/rigs.md"),
+    "image": ("", f"topic of the camera named front, not together with rig; empty for {IMAGE}, or for what rig says"),
     "odometry": ("/odometry", "topic of the odometry"),
     "instruction": ("~/input/instruction", "topic of the navigation text"),
     "autostart": (
@@ -61,6 +66,9 @@ def planner(context: LaunchContext) -> list[LifecycleNode]:
         for name, kind in PARAMETERS.items()
         if value[name].perform(context)
     }
+    rig, image = value["rig"].perform(context), value["image"].perform(context)
+    if rig:
+        given["camera_rig"] = ParameterValue(rig, value_type=str)
     node = LifecycleNode(
         package="reasoning_vla_ros",
         executable="planner_node",
@@ -69,10 +77,25 @@ def planner(context: LaunchContext) -> list[LifecycleNode]:
         output="screen",
         parameters=[value["params_file"], *([given] if given else [])],
         remappings=[
-            ("~/input/front/image", value["image"]),
-            ("~/input/front/image/compressed", [value["image"], "/compressed"]),
+            *image_remappings(rig, image),
             ("~/input/odometry", value["odometry"]),
             ("~/input/instruction", value["instruction"]),
         ],
     )
     return [node]
+
+
+def image_remappings(rig: str, image: str) -> list[tuple[str, str]]:
+    """From the node's image topics, raw and compressed, to those of the rig's cameras, or of the camera `front`.
+
+    Raises:
+        ValueError: both are given, or the rig file is missing or wrong.
+    """
+    if rig and image:
+        raise ValueError(f"rig:={rig} and image:={image} both say where images come from; needed one of them")
+    topics = {camera.name: camera.topic for camera in CameraRig.load(rig).used} if rig else {"front": image or IMAGE}
+    return [
+        (f"~/input/{name}/image{suffix}", f"{topic}{suffix}")
+        for name, topic in topics.items()
+        for suffix in ("", "/compressed")
+    ]

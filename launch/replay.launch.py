@@ -35,10 +35,11 @@ ARGUMENTS = {
     "model_path": ("", "folder of the model, or its hub id; empty for what params_file says"),
     "params_file": (str(SHARE / "config" / "planner.param.yaml"), "parameters of the node"),
     "max_input_age_s": ("", "how old an input may be, seconds, 0 for no check; empty for what params_file says"),
-    "image": ("/camera/front/image", "image topic of the bag"),
+    "rig": ("", "rig file, or name of one of the package's, with the cameras and their topics in the bag"),
+    "image": ("", "image topic of the bag, not together with rig; empty for /camera/front/image, or for what rig says"),
     "odometry": ("/odometry", "odometry topic of the bag"),
 }
-PASSED_ON = ("model_path", "params_file", "max_input_age_s", "image", "odometry")
+PASSED_ON = ("model_path", "params_file", "max_input_age_s", "rig", "image", "odometry")
 OUTPUTS = [f"/planner_node/output/{name}" for name in ("plan", "trajectory", "path", "reasoning")]
 
 

@@ -128,6 +128,57 @@ def test_parameter_file_stands_but_for_the_arguments_given(tmp_path, monkeypatch
     assert repr([next(iter(content.values()))["ros__parameters"] for content in passed]) == repr(parameters)
 
 
+def command_of_planner(monkeypatch, tmp_path, **arguments: str) -> tuple[dict[str, str], list[dict]]:
+    """The node's remappings, and the parameters that the launch file adds to the parameter file's."""
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path))
+    remappings: dict[str, str] = {}
+    passed: list[dict] = []
+
+    def on_start(event, context) -> EmitEvent:
+        options = list(itertools.pairwise(event.cmd))
+        remappings.update(value.split(":=") for option, value in options if option == "-r" and value.startswith("~"))
+        files = [Path(path) for option, path in options if option == "--params-file"][1:]
+        passed.extend(next(iter(yaml.safe_load(path.read_text()).values()))["ros__parameters"] for path in files)
+        return EmitEvent(event=Shutdown(reason="seen"))
+
+    source = PythonLaunchDescriptionSource(str(REPO / "launch/planner.launch.py"))
+    service = LaunchService()
+    watch = RegisterEventHandler(OnProcessStart(on_start=on_start))
+    planner = IncludeLaunchDescription(source, launch_arguments={"model_path": "", **arguments}.items())
+    service.include_launch_description(LaunchDescription([watch, planner]))
+    service.run()
+    return remappings, passed
+
+
+@needs_launch
+def test_rig_gives_topics_and_cameras(tmp_path, monkeypatch) -> None:
+    remappings, passed = command_of_planner(monkeypatch, tmp_path, rig="autoware_sample_vehicle")
+    assert passed == [{"camera_rig": "autoware_sample_vehicle"}]
+    images = {name: topic for name, topic in remappings.items() if "/image" in name}
+    assert set(images) == {
+        f"~/input/{name}/image{suffix}"
+        for name in ("front_left", "front", "front_right")
+        for suffix in ("", "/compressed")
+    }
+    assert images["~/input/front/image"] == "/sensing/camera/camera4/image_rect_color"
+    assert images["~/input/front/image/compressed"] == "/sensing/camera/camera4/image_rect_color/compressed"
+
+
+@needs_launch
+@pytest.mark.parametrize(("image", "topic"), [("", "/camera/front/image"), ("/my/image", "/my/image")])
+def test_image_gives_the_topic_without_a_rig(tmp_path, monkeypatch, image: str, topic: str) -> None:
+    remappings, passed = command_of_planner(monkeypatch, tmp_path, image=image)
+    assert passed == []
+    assert remappings["~/input/front/image"] == topic
+    assert remappings["~/input/front/image/compressed"] == f"{topic}/compressed"
+
+
+@needs_launch
+def test_rig_and_image_contradict_each_other(tmp_path, monkeypatch) -> None:
+    remappings, _ = command_of_planner(monkeypatch, tmp_path, rig="kitti", image="/my/image")
+    assert remappings == {}
+
+
 def run_replay(tmp_path: Path, on_start=lambda event, context: None, **arguments: str) -> str:
     """replay.launch.py with a bag of one message and a model that cannot be loaded; what it wrote."""
     bags = pytest.importorskip("reasoning_vla_ros.bags")
