@@ -132,7 +132,9 @@ def build_release_shape(
         write_vlm_parts(folder, shape, known_text)
         config = release_config(folder, shape, version, str(dtype).removeprefix("torch."), attn_implementation)
         with torch.device(device):
-            return model_class(config, print_param_count=False)
+            model = model_class(config, print_param_count=False)
+    # Buffers that are computed rather than initialised are made on the CPU.
+    return (model if torch.device(device).type == "meta" else model.to(device)).eval()
 
 
 def release_config(
