@@ -195,7 +195,9 @@ class AlpamayoR1(ReasoningVLA, FlowSamplingMixin):
         missing = [name for name in names if traj_data.get(name) is None]
         if missing:
             raise ValueError(f"flow matching learns from histories and futures; traj_data lacks {missing}")
-        actions = self.action_space.encode(*(traj_data[name][:, -1] for name in names))
+        # In mixed-precision training these are the targets; half precision would move them by as much as they are.
+        with torch.autocast(traj_data["ego_future_xyz"].device.type, enabled=False):
+            actions = self.action_space.encode(*(traj_data[name][:, -1] for name in names))
         return actions.float()
 
 
