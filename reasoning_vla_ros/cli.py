@@ -160,11 +160,14 @@ def make_model(
     tokenizer: Annotated[
         str | None, typer.Option(help="Trajectory tokenizer, such as driving-klt-8. Default: 128 tokens a plan.")
     ] = None,
+    kind: Annotated[
+        str, typer.Option(help="alpamayo_reasoning_vla; or alpamayo_r1 or alpamayo1_5 with an action expert.")
+    ] = "alpamayo_reasoning_vla",
 ) -> None:
     """Make a small ReasoningVLA with random weights, to try the pipeline without a checkpoint. It knows nothing."""
     from reasoning_vla_ros.models.small import build_small_model
 
-    model = build_small_model(folder, seed, traj_tokenizer=tokenizer)
+    model = build_small_model(folder, seed, traj_tokenizer=tokenizer, kind=kind)
     count = sum(parameter.numel() for parameter in model.parameters())
     console.print(f"{folder}: {count / 1e6:.1f} million parameters, [yellow]untrained[/yellow]")
 
@@ -184,6 +187,7 @@ def evaluate(
     camera: Annotated[
         list[str] | None, typer.Option(help="name:id=topic; repeat for more. Default: all there are.")
     ] = None,
+    rig: Annotated[str | None, typer.Option(help="Rig file, or name of one, in place of --camera.")] = None,
     odometry: Annotated[str | None, typer.Option(help="Odometry topic. Default: the only one there is.")] = None,
     num_frames: Annotated[int, typer.Option(min=1, help="Frames a camera.")] = 4,
     temperature: Annotated[float, typer.Option(help="Of the sampling.")] = 0.6,
@@ -211,6 +215,7 @@ def evaluate(
         stride=stride,
         max_plans=max_plans,
         cameras=camera,
+        rig=rig,
         odometry=odometry,
         num_frames=num_frames,
         json_path=json,

@@ -45,3 +45,13 @@ def small_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("small_model")
     build_small_model(folder, seed=0, hidden_size=64, num_layers=2)
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_alpamayo_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small untrained AlpamayoR1 on disk."""
+    from reasoning_vla_ros.models.small import build_small_model
+
+    folder = tmp_path_factory.mktemp("small_alpamayo")
+    build_small_model(folder, seed=0, hidden_size=64, num_layers=2, kind="alpamayo_r1")
+    return folder

@@ -10,8 +10,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen3VLConfig
 from transformers.utils import logging
 
+from reasoning_vla_ros.models.alpamayo_r1 import AlpamayoR1
 from reasoning_vla_ros.models.backends import get_backend
 from reasoning_vla_ros.models.config import VLM_FOLDER, ReasoningVLAConfig
+from reasoning_vla_ros.models.model_classes import MODEL_CLASSES
 from reasoning_vla_ros.models.reasoning_vla import ReasoningVLA
 from reasoning_vla_ros.tokenizers import create_tokenizer
 
@@ -42,6 +44,7 @@ def build_small_model(
     num_layers: int = 4,
     tied: bool = True,
     traj_tokenizer: str | dict[str, Any] | None = None,
+    kind: str = ReasoningVLAConfig.model_type,
 ) -> ReasoningVLA:
     """Makes a ReasoningVLA with random weights, saves it to `folder` and returns it.
 
@@ -55,10 +58,15 @@ def build_small_model(
         tied: input and output embeddings are one.
         traj_tokenizer: name or config of a trajectory tokenizer whose number of tokens is fixed; accelerations and
             curvatures by default.
+        kind: its `model_type`: "alpamayo_reasoning_vla", or "alpamayo_r1" or "alpamayo1_5" for one with an action
+            expert, half as wide as the language model.
 
     Raises:
-        ValueError: a tokenizer whose number of tokens varies.
+        ValueError: an unknown kind, or a tokenizer whose number of tokens varies.
     """
+    if kind not in MODEL_CLASSES:
+        raise ValueError(f"kind must be one of {list(MODEL_CLASSES)}, got {kind!r}")
+    model_class = MODEL_CLASSES[kind]
     traj_tokenizer_cfg = {"name": traj_tokenizer} if isinstance(traj_tokenizer, str) else traj_tokenizer
     traj_tokenizer_cfg = traj_tokenizer_cfg or TRAJ_TOKENIZER
     future_tokens = create_tokenizer(traj_tokenizer_cfg, allow_imports=False)
@@ -72,7 +80,7 @@ def build_small_model(
     backend = get_backend("qwenvl3")
     vlm_config = small_vlm_config(tokenizer, hidden_size, num_layers, tied)
     backend.save_parts(vlm_config, IMAGE_SETTINGS, tokenizer, str(vlm_folder))
-    config = ReasoningVLAConfig(
+    config = model_class.config_class(
         vlm_name_or_path=str(vlm_folder),
         traj_tokenizer_cfg=traj_tokenizer_cfg,
         hist_traj_tokenizer_cfg=HIST_TRAJ_TOKENIZER,
@@ -83,16 +91,29 @@ def build_small_model(
         attn_implementation="sdpa",
         add_special_tokens=True,
         untrained=True,
+        **(_expert_fields(hidden_size) if issubclass(model_class, AlpamayoR1) else {}),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = ReasoningVLA(config, print_param_count=False).eval()
+        model = model_class(config, print_param_count=False).eval()
     logging.disable_progress_bar()  # a bar for one file of a few megabytes
     try:
         model.save_pretrained(folder)
     finally:
         logging.enable_progress_bar()
     return model
+
+
+def _expert_fields(hidden_size: int) -> dict[str, Any]:
+    """Fields of AlpamayoR1Config beside those of ReasoningVLAConfig."""
+    width = hidden_size // 2
+    return {
+        "min_pixels": IMAGE_SETTINGS["size"]["shortest_edge"],
+        "max_pixels": IMAGE_SETTINGS["size"]["longest_edge"],
+        "action_space_cfg": TRAJ_TOKENIZER["action_space"],
+        "action_in_proj_cfg": {"hidden_size": width, "num_enc_layers": 2},
+        "expert_cfg": {"hidden_size": width, "intermediate_size": 3 * width},
+    }
 
 
 # 448 x 128 for KITTI's 1226 x 370, 320 x 192 for 640 x 360: 56 to 60 tokens an image.

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from reasoning_vla_ros.models import Alpamayo15, AlpamayoR1, ReasoningVLA
+from reasoning_vla_ros.models import ReasoningVLA
 from reasoning_vla_ros.models.backends.qwen3vl import is_local
+from reasoning_vla_ros.models.model_classes import MODEL_CLASSES
 from reasoning_vla_ros.models.reasoning_vla import require_file
 from reasoning_vla_ros.tokenizers import create_tokenizer
 
-MODEL_CLASSES = {"alpamayo_reasoning_vla": ReasoningVLA, "alpamayo_r1": AlpamayoR1, "alpamayo1_5": Alpamayo15}
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 

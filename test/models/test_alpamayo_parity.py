@@ -86,8 +86,8 @@ def test_every_part_of_the_stored_rollout(
             x, t = arrays["x_per_step"][:, step], arrays["t_per_step"][:, step, None, None]
             close(model.action_in_proj(x, t), arrays["in_proj_per_step"][:, step])
             close(model.velocity(x, t, context), arrays["velocity_per_step"][:, step])
-        # Step by step all agrees within 1e-7. The steps feed each other through features of up to 100 periods a unit, so
-        # that transformers 5's other rounding grows to 3e-5 here; with 4.57, which made the arrays, nothing differs.
+        # Step by step all agrees within 1e-7. The steps feed each other through features of up to 100 periods a unit,
+        # so that transformers 5's other rounding grows to 3e-5; with 4.57, which made the arrays, nothing differs.
         actions = model.sample_actions(context, noise=noise)
         torch.testing.assert_close(actions, arrays["final_action"], rtol=0, atol=1e-4)
     history = (arrays["hist_xyz"].expand(3, -1, -1), arrays["hist_rot"].expand(3, -1, -1, -1))
