@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from reasoning_vla_ros.models.vocabulary import IGNORE_INDEX, SPECIAL_TOKENS, TRAJ_TOKENS
-from reasoning_vla_ros.planning.prompt import build_prompt
+from reasoning_vla_ros.planning.prompt import build_prompt, label_images
 from reasoning_vla_ros.training.errors import TrainingError
 from reasoning_vla_ros.training.losses import trajectory_labels
 from reasoning_vla_ros.training.samples import TrainingSample
@@ -114,11 +114,11 @@ class Collator:
         pixel_values = grid = None
         image_texts: list[str] = []
         if images:
-            batch = self.backend.preprocess_images(
-                images, self.image_settings, self.config.min_pixels, self.config.max_pixels
-            )
+            batch = self.backend.preprocess_images(images, self.image_settings, *self.config.pixel_bounds)
             pixel_values, grid = batch.pixel_values, batch.image_grid_thw
             image_texts = [self.backend.image_prompt(count) for count in batch.tokens_per_image]
+            if self.config.labels_images:
+                image_texts = label_images(sample.observation, image_texts)
         prompt = build_prompt(
             sample.observation, image_texts, self.config.tokens_per_history_traj, self.special_token_ids
         )

@@ -141,13 +141,14 @@ class EvaluationConfig:
             those.
         samples: at most so many samples, spread evenly.
         candidates: K, plans that the planner draws for a sample.
-        max_reasoning_tokens: of the planner.
+        max_reasoning_tokens, action_decoder: of the planner.
     """
 
     every: int = 0
     samples: int = 32
     candidates: int = 6
     max_reasoning_tokens: int = 64
+    action_decoder: Literal["auto", "tokens", "flow"] = "auto"
 
     def __post_init__(self) -> None:
         _require(self.every >= 0, "evaluation.every", self.every, "at least 0")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ from reasoning_vla_ros.training.objective import Counts, TrainingObjective
 from reasoning_vla_ros.training.samples import Samples, TrainingSample
 from reasoning_vla_ros.training.schedule import FlowDraws
 
+# What each loss is a mean over.
+COUNT_OF = {"trajectory": "trajectory_tokens", "text": "text_tokens", "flow": "rows"}
+
 
 def spread(count: int, wanted: int) -> list[int]:
     """At most `wanted` indices spread evenly over `count`."""
@@ -26,61 +29,61 @@ def spread(count: int, wanted: int) -> list[int]:
 
 
 @torch.no_grad()
-def evaluate(
+def evaluate_losses(
     objective: TrainingObjective,
     samples: Samples,
     collator: Collator,
     config: EvaluationConfig,
     accelerator: Accelerator,
-    seed: int,
     draws: FlowDraws | None,
 ) -> dict[str, float]:
-    """Losses and the planner's errors on samples, shared by all processes; the same seed gives the same figures.
-
-    Returns:
-        `loss_trajectory`, `loss_text`, `loss_flow`: means, as far as the training uses them. `min_ade_m`: mean over the
-        samples of the smallest mean planar distance to the driven future among K candidates; `ade_m`: that of the
-        selected candidate, or the first where none is valid; `decoded_share`: of samples with a candidate that could be
-        decoded, which both are over; `valid_share`: of samples with a valid plan. `samples`: how many.
-    """
+    """`loss_trajectory`, `loss_text` and `loss_flow`, as far as the training uses them: means over the samples."""
     was_training = objective.training
     objective.eval()
-    model = objective.model
-    planner = Planner(model, PlannerSettings(max_reasoning_tokens=config.max_reasoning_tokens))
-    indices = spread(len(samples), config.samples)
-    own = indices[accelerator.process_index :: accelerator.num_processes]
-    totals: dict[str, float] = dict.fromkeys(
-        (
-            "trajectory",
-            "text",
-            "flow",
-            "trajectory_tokens",
-            "text_tokens",
-            "samples",
-            "decoded",
-            "valid",
-            "ade",
-            "min_ade",
-        ),
-        0.0,
-    )
-    with accelerator.autocast():
-        for index in own:
-            sample = samples[index]
-            batch = collator([sample])
-            counts = Counts.of([batch])
-            noise, timesteps = (None, None) if draws is None else draws([index])
+    sums = dict.fromkeys(("trajectory", "text", "flow", "trajectory_tokens", "text_tokens", "rows"), 0.0)
+    for index in _own(samples, config, accelerator):
+        batch = collator([samples[index]])
+        counts = Counts.of([batch])
+        noise, timesteps = (None, None) if draws is None else draws([index])
+        with accelerator.autocast():
             losses = objective(batch.to(accelerator.device), counts, noise, timesteps)
-            totals["trajectory"] += float(losses.get("trajectory", 0.0)) * counts.trajectory_tokens
-            totals["text"] += float(losses.get("text", 0.0)) * counts.text_tokens
-            totals["flow"] += float(losses.get("flow", 0.0))
-            totals["trajectory_tokens"] += counts.trajectory_tokens
-            totals["text_tokens"] += counts.text_tokens
-            totals["samples"] += 1
-            for name, value in _plan_errors(planner, sample, config.candidates, plan_seed(seed, index)).items():
-                totals[name] += value
+        for name, count_name in COUNT_OF.items():
+            sums[name] += float(losses.get(name, 0.0)) * getattr(counts, count_name)
+            sums[count_name] += getattr(counts, count_name)
     objective.train(was_training)
-    return _means(_summed(totals, accelerator), objective)
+    sums = _summed(sums, accelerator)
+    used = [name for name in COUNT_OF if (objective.uses_flow if name == "flow" else objective.uses_tokens)]
+    return {f"loss_{name}": sums[name] / sums[COUNT_OF[name]] for name in used if sums[COUNT_OF[name]]}
+
+
+def evaluate_plans(
+    model: Any, samples: Samples, config: EvaluationConfig, accelerator: Accelerator, seed: int
+) -> dict[str, float]:
+    """The planner's errors, shared by all processes; the same seed gives the same figures.
+
+    Returns:
+        `min_ade_m`: mean over the samples of the smallest mean planar distance to the driven future among K
+        candidates. `ade_m`: that of the selected candidate, or of the first decoded one where none is valid.
+        `decoded_share`: of samples with a candidate that could be decoded, which both are over. `valid_share`: of
+        samples with a valid plan. `samples`: how many.
+    """
+    model.eval()
+    settings = PlannerSettings(max_reasoning_tokens=config.max_reasoning_tokens, action_decoder=config.action_decoder)
+    planner = Planner(model, settings)
+    sums = dict.fromkeys(("samples", "decoded", "valid", "ade", "min_ade"), 0.0)
+    for index in _own(samples, config, accelerator):
+        sums["samples"] += 1
+        for name, value in _plan_errors(planner, samples[index], config.candidates, plan_seed(seed, index)).items():
+            sums[name] += value
+    sums = _summed(sums, accelerator)
+    figures = {f"{name}_m": sums[name] / sums["decoded"] for name in ("min_ade", "ade") if sums["decoded"]}
+    shares = {f"{name}_share": sums[name] / max(sums["samples"], 1) for name in ("decoded", "valid")}
+    return {**figures, **shares, "samples": sums["samples"]}
+
+
+def _own(samples: Samples, config: EvaluationConfig, accelerator: Accelerator) -> list[int]:
+    """Indices of the samples that this process takes."""
+    return spread(len(samples), config.samples)[accelerator.process_index :: accelerator.num_processes]
 
 
 def _plan_errors(planner: Planner, sample: TrainingSample, candidates: int, seed: int) -> dict[str, float]:
@@ -100,23 +103,6 @@ def _summed(totals: dict[str, float], accelerator: Accelerator) -> dict[str, flo
     return dict(zip(totals, accelerator.reduce(values, reduction="sum").tolist(), strict=True))
 
 
-def _means(totals: dict[str, float], objective: TrainingObjective) -> dict[str, float]:
-    figures = {"samples": totals["samples"]}
-    if objective.uses_tokens:
-        figures["loss_trajectory"] = totals["trajectory"] / max(totals["trajectory_tokens"], 1)
-        if totals["text_tokens"]:
-            figures["loss_text"] = totals["text"] / totals["text_tokens"]
-    if objective.uses_flow:
-        figures["loss_flow"] = totals["flow"] / max(totals["samples"], 1)
-    if totals["decoded"]:
-        figures["min_ade_m"] = totals["min_ade"] / totals["decoded"]
-        figures["ade_m"] = totals["ade"] / totals["decoded"]
-    figures["decoded_share"] = totals["decoded"] / max(totals["samples"], 1)
-    figures["valid_share"] = totals["valid"] / max(totals["samples"], 1)
-    return figures
-
-
-def headline(figures: dict[str, float], names: Sequence[str] = ()) -> str:
+def headline(figures: dict[str, float]) -> str:
     """One line of figures for people."""
-    chosen = names or [name for name in figures if name != "samples"]
-    return ", ".join(f"{name} {figures[name]:.4g}" for name in chosen if name in figures)
+    return ", ".join(f"{name} {value:.4g}" for name, value in figures.items() if name != "samples")

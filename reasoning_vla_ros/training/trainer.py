@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from reasoning_vla_ros.training.checkpoints import latest_checkpoint, load_check
 from reasoning_vla_ros.training.collate import Batch, Collator
 from reasoning_vla_ros.training.config import TrainConfig
 from reasoning_vla_ros.training.errors import TrainingError
-from reasoning_vla_ros.training.evaluation import evaluate, headline
+from reasoning_vla_ros.training.evaluation import evaluate_losses, evaluate_plans, headline
 from reasoning_vla_ros.training.lora import merge_lora, save_lora
 from reasoning_vla_ros.training.objective import Counts, TrainingObjective
 from reasoning_vla_ros.training.optimization import adamw, learning_rate
@@ -222,18 +222,25 @@ class Trainer:
     def _evaluate(self, step: int) -> dict[str, float]:
         if not len(self.evaluation_samples):
             return {}
-        figures = evaluate(
-            self.objective,
-            self.evaluation_samples,
-            self.collator,
-            self.config.evaluation,
-            self.accelerator,
-            self.config.seed,
-            self.draws,
-        )
+        samples, settings, model = self.evaluation_samples, self.config.evaluation, self.objective.model
+        figures = evaluate_losses(self.objective, samples, self.collator, settings, self.accelerator, self.draws)
+        with self._as_saved():
+            figures |= evaluate_plans(model, samples, settings, self.accelerator, self.config.seed)
         self._say(f"evaluation after step {step}: {headline(figures)}")
         self._log({"step": step, "evaluation": figures})
         return figures
+
+    @contextmanager
+    def _as_saved(self) -> Iterator[None]:
+        """With the weights in the precision that they are saved, loaded and planned with."""
+        exact = {name: parameter.data for name, parameter in self.parameters.items()}
+        for name, parameter in self.parameters.items():
+            parameter.data = parameter.data.to(self.saved_dtypes[name])
+        try:
+            yield
+        finally:
+            for name, parameter in self.parameters.items():
+                parameter.data = exact[name]
 
     def _checkpoint(self, step: int) -> None:
         if self.accelerator.is_main_process:
@@ -254,9 +261,8 @@ class Trainer:
                 if peft_vlm is not None:
                     merge_lora(peft_vlm)
                 model.config.untrained = False
-                for name, parameter in self.parameters.items():
-                    parameter.data = parameter.data.to(self.saved_dtypes[name])
-                model.eval().save_pretrained(folder)
+                with self._as_saved():
+                    model.eval().save_pretrained(folder)
         self.accelerator.wait_for_everyone()
         return None if folder is None else str(folder), None if adapter is None else str(adapter)
 
