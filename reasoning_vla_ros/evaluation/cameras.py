@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reasoning_vla_ros.bags.reader import TopicInfo
+from reasoning_vla_ros.planning.camera_rig import CameraRig
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 # Camera ids as Alpamayo numbers them; a lone front camera stands in for the wide one.
@@ -46,6 +47,17 @@ def parse_camera(text: str) -> CameraTopic:
             f"camera {name!r} needs an id (name:id=topic); only {', '.join(DEFAULT_CAMERA_IDS)} have one by default"
         )
     return CameraTopic(DEFAULT_CAMERA_IDS[name] if number is None else int(number), name, match["topic"])
+
+
+def rig_cameras(rig: CameraRig) -> tuple[CameraTopic, ...]:
+    """The cameras of a rig that are used, ids ascending."""
+    return tuple(CameraTopic(camera.camera_id, camera.name, camera.topic) for camera in rig.used)
+
+
+def as_recorded(camera: CameraTopic, topics: Mapping[str, TopicInfo]) -> CameraTopic:
+    """The camera with the compressed topic beside its own, where a bag has that one alone."""
+    compressed = f"{camera.topic}/compressed"
+    return replace(camera, topic=compressed) if camera.topic not in topics and compressed in topics else camera
 
 
 def find_cameras(topics: Mapping[str, TopicInfo]) -> tuple[CameraTopic, ...]:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from shutil import copyfile
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from reasoning_vla_ros.evaluation.cameras import parse_camera
+from reasoning_vla_ros.evaluation.cameras import parse_camera, rig_cameras
 from reasoning_vla_ros.evaluation.errors import EvaluationError
 from reasoning_vla_ros.evaluation.outcome import EvaluationResult
 from reasoning_vla_ros.evaluation.recording import Recording
 from reasoning_vla_ros.evaluation.run import evaluate, require_distinct
+from reasoning_vla_ros.planning.camera_rig import CameraRig
+from reasoning_vla_ros.planning.observation_builder import ObservationConfig
+from reasoning_vla_ros.planning.rig_differences import rig_differences, trained_rig
 from reasoning_vla_ros.planning.settings import PlannerSettings
 
 
@@ -32,6 +36,7 @@ def evaluate_command(
     stride: int,
     max_plans: int | None,
     cameras: Sequence[str] | None,
+    rig: str | None = None,
     odometry: str | None,
     num_frames: int,
     json_path: Path | None,
@@ -41,16 +46,23 @@ def evaluate_command(
 
     Args:
         cameras: as `parse_camera` reads them.
+        rig: rig file, or name of one, that gives the cameras; not together with `cameras`. Its differences from what
+            the model was trained with go into the report's notes.
         json_path: where a copy of metrics.json goes.
 
     Raises:
-        EvaluationError: `json_path` is a folder; else as `evaluate` does.
+        EvaluationError: `json_path` is a folder; `cameras` and `rig` are both given; else as `evaluate` does.
     """
     from reasoning_vla_ros.planning.planner import Planner
 
     if json_path is not None and json_path.is_dir():
         raise EvaluationError(f"--json {json_path} is a folder, needed the name of a file")
-    topics = [parse_camera(text) for text in cameras or ()]
+    if rig and cameras:
+        raise EvaluationError(
+            f"--rig {rig} and --camera {' '.join(cameras)} both say which cameras there are, needed one"
+        )
+    camera_rig = CameraRig.load(rig) if rig else None
+    topics = [parse_camera(text) for text in cameras or ()] if camera_rig is None else list(rig_cameras(camera_rig))
     require_distinct(bags)
     for bag in bags:  # what a bag lacks is told before minutes go into loading a model
         Recording(bag, cameras=topics, odometry_topic=odometry)
@@ -70,7 +82,7 @@ def evaluate_command(
         odometry_topic=odometry,
         observation_options={"num_frames": num_frames},
         planner_name=model,
-        notes=model_notes(model),
+        notes=[*model_notes(model), *rig_notes(camera_rig, num_frames, planner)],
         console=console,
     )
     if json_path is not None:
@@ -90,6 +102,15 @@ def model_notes(model: str) -> list[str]:
             "baseline's are no skill either: the demo model's tokens only allow mild motion around constant velocity."
         ]
     return []
+
+
+def rig_notes(rig: CameraRig | None, num_frames: int, planner: Any) -> list[str]:
+    """How a rig differs from that of the model's training."""
+    if rig is None:
+        return []
+    config = ObservationConfig(tuple((camera.camera_id, camera.name) for camera in rig.used), num_frames)
+    differences = rig_differences(config, trained_rig(planner.model.config), rig)
+    return [f"Camera rig {rig.name}: {sentence}." for sentence in differences]
 
 
 def print_headline(result: EvaluationResult, console: Console) -> None:

@@ -19,7 +19,7 @@ from reasoning_vla_ros.evaluation.calibration import (
     calibration_from_messages,
     static_transforms,
 )
-from reasoning_vla_ros.evaluation.cameras import IMAGE_TYPES, CameraTopic, find_cameras, info_topic_of
+from reasoning_vla_ros.evaluation.cameras import IMAGE_TYPES, CameraTopic, as_recorded, find_cameras, info_topic_of
 from reasoning_vla_ros.evaluation.errors import EvaluationError
 from reasoning_vla_ros.evaluation.ground_truth import GroundTruth
 from reasoning_vla_ros.messages.images import ImageDecodeError, image_to_rgb
@@ -53,7 +53,8 @@ class Recording:
 
     Args:
         path: the bag.
-        cameras: which topics are which camera; by default every image topic, see `find_cameras`.
+        cameras: which topics are which camera; by default every image topic, see `find_cameras`. The compressed
+            topic beside a given one is taken where the bag has that one alone.
         odometry_topic: by default the only one of type nav_msgs/Odometry.
         observation_options: fields of ObservationConfig other than `cameras`.
         need_cameras: refuse a bag without images.
@@ -191,7 +192,8 @@ class Recording:
         return True
 
     def _choose_cameras(self, given: Sequence[CameraTopic], need_cameras: bool) -> tuple[CameraTopic, ...]:
-        cameras = tuple(sorted(given, key=lambda camera: camera.camera_id)) or find_cameras(self.topics)
+        known = [as_recorded(camera, self.topics) for camera in given]
+        cameras = tuple(sorted(known, key=lambda camera: camera.camera_id)) or find_cameras(self.topics)
         by_topic: dict[str, CameraTopic] = {}
         for camera in cameras:
             other = by_topic.setdefault(camera.topic, camera)

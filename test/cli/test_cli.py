@@ -103,7 +103,7 @@ def test_a_made_model_evaluates(tmp_path: Path, bag: Path) -> None:
     assert run("make-model", tmp_path / "model").exit_code == 0
     result = run(
         "evaluate", bag, "--model", tmp_path / "model", "--output", tmp_path / "out", "--max-plans", 2,
-        "--max-reasoning-tokens", 2, "--num-samples", 2, "--json", tmp_path / "copy.json",
+        "--max-reasoning-tokens", 2, "--num-samples", 2, "--json", tmp_path / "copy.json", "--rig", "kitti",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "never trained" in result.output
@@ -128,6 +128,7 @@ def test_a_made_model_evaluates(tmp_path: Path, bag: Path) -> None:
         (["--model", "{model}", "--tokenizer", "unicycle+uniform"], "3000 future"),
         (["--model", "{model}", "--temperature", "inf"], "finite, got inf"),
         (["--model", "{model}", "--dtype", "int8"], "dtype must be auto"),
+        (["--model", "{model}", "--rig", "kitty"], "no rig has the name 'kitty'"),
     ],
 )
 def test_bad_input_is_a_message_and_not_a_traceback(

@@ -1,7 +1,16 @@
 import pytest
 
 from reasoning_vla_ros.bags import TopicInfo
-from reasoning_vla_ros.evaluation.cameras import CameraTopic, camera_name, find_cameras, info_topic_of, parse_camera
+from reasoning_vla_ros.evaluation.cameras import (
+    CameraTopic,
+    as_recorded,
+    camera_name,
+    find_cameras,
+    info_topic_of,
+    parse_camera,
+    rig_cameras,
+)
+from reasoning_vla_ros.planning.camera_rig import CameraRig
 
 RAW, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 
@@ -69,3 +78,20 @@ def test_cameras_from_text():
     for bad in ("left=/a", "left:x=/a", "/a/b", "left:1"):
         with pytest.raises(ValueError, match=r"name:id=topic"):
             parse_camera(bad)
+
+
+def test_cameras_of_a_rig_are_those_used():
+    assert rig_cameras(CameraRig.load("autoware_sample_vehicle")) == (
+        CameraTopic(0, "front_left", "/sensing/camera/camera0/image_rect_color"),
+        CameraTopic(1, "front", "/sensing/camera/camera4/image_rect_color"),
+        CameraTopic(2, "front_right", "/sensing/camera/camera2/image_rect_color"),
+    )
+
+
+def test_compressed_stands_in_where_a_bag_has_it_alone():
+    camera = CameraTopic(1, "front", "/front/image")
+    compressed = CameraTopic(1, "front", "/front/image/compressed")
+    both = {"/front/image": TopicInfo(RAW, 3), "/front/image/compressed": TopicInfo(COMPRESSED, 3)}
+    assert as_recorded(camera, both) == camera
+    assert as_recorded(camera, {"/front/image/compressed": TopicInfo(COMPRESSED, 3)}) == compressed
+    assert as_recorded(camera, {}) == camera
