@@ -26,13 +26,16 @@ def trained_rig(model_config: Any) -> CameraRig | None:
     """The rig that a model was trained with; None where its config names none and its kind has none.
 
     Args:
-        model_config: with `trained_rig`, the name of one of the package's rigs or None; else its `model_type` decides.
+        model_config: with `trained_rig`, the name of one of the package's rigs or None; else its `model_type` decides,
+            unless it says `untrained`.
 
     Raises:
         RigError: the config names something else.
     """
     if hasattr(model_config, "trained_rig"):
         name = model_config.trained_rig
+    elif getattr(model_config, "untrained", False):
+        name = None
     else:
         name = TRAINED_RIGS.get(getattr(model_config, "model_type", ""))
     if name is None:

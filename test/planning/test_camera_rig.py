@@ -322,6 +322,7 @@ def test_trained_rig_of_a_model() -> None:
     assert trained_rig(SimpleNamespace(model_type="alpamayo_r1")) == NVIDIA
     assert trained_rig(SimpleNamespace(model_type="alpamayo1_5")) == NVIDIA
     assert trained_rig(SimpleNamespace(model_type="alpamayo_reasoning_vla")) is None
+    assert trained_rig(SimpleNamespace(model_type="alpamayo_r1", untrained=True)) is None
     assert trained_rig(SimpleNamespace(model_type="mine", trained_rig="kitti")) == CameraRig.load("kitti")
     assert trained_rig(SimpleNamespace(model_type="alpamayo_r1", trained_rig=None)) is None
     for name in ("../../etc/rig.yaml", 3):

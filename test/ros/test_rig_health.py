@@ -12,6 +12,7 @@ from PIL import Image as PilImage
 
 from reasoning_vla_ros.bags import types
 from reasoning_vla_ros.messages.images import rgb_to_image_fields
+from reasoning_vla_ros.planning import Planner, PlannerSettings
 from reasoning_vla_ros.planning.camera_rig import CameraRig, RigError
 from reasoning_vla_ros.planning.observation_builder import ObservationConfig
 from reasoning_vla_ros.ros.diagnostics import Level
@@ -25,9 +26,21 @@ FRONT = ObservationConfig(cameras=((1, "front"),))
 FOUR = ObservationConfig(cameras=tuple((camera.camera_id, camera.name) for camera in NVIDIA.used))
 
 
+def odometry(step: int) -> object:
+    x = 0.8 * step
+    pose = types.Pose(position=types.Point(x=x, y=0.0, z=0.0), orientation=types.Quaternion(x=0.0, y=0.0, z=0.0, w=1.0))
+    zero = types.Vector3(x=0.0, y=0.0, z=0.0)
+    return types.Odometry(
+        header=types.Header(stamp=types.Time(sec=100 + step // 10, nanosec=step % 10 * 10**8), frame_id="odom"),
+        child_frame_id="base_link",
+        pose=types.PoseWithCovariance(pose=pose, covariance=np.zeros(36)),
+        twist=types.TwistWithCovariance(twist=types.Twist(linear=zero, angular=zero), covariance=np.zeros(36)),
+    )
+
+
 def image(step: int, width: int, height: int, grey: bool = False) -> object:
     pixels = np.full((height, width) if grey else (height, width, 3), 50, np.uint8)
-    header = types.Header(stamp=types.Time(sec=100, nanosec=step * 10**8), frame_id="camera")
+    header = types.Header(stamp=types.Time(sec=100 + step // 10, nanosec=step % 10 * 10**8), frame_id="camera")
     return types.Image(header=header, **rgb_to_image_fields(pixels))
 
 
@@ -102,6 +115,44 @@ def test_grey_images_are_told(msg: object, encoding: str) -> None:
     sentence = f"camera front (1) sends grey images ({encoding}), models are trained with colour"
     assert inputs.on_image("front", msg) == (sentence if encoding else "")
     assert inputs.builder.frames["front"].at(100 * 10**9, 0.1)[1].shape == (370, 1226, 3)
+
+
+@pytest.fixture(scope="module")
+def planner(small_model_dir: Path) -> Planner:
+    return Planner.from_pretrained(str(small_model_dir), device="cpu", settings=PlannerSettings(max_reasoning_tokens=2))
+
+
+@pytest.mark.parametrize(
+    "forms",
+    [
+        {"front": (96, 64, True)},
+        {"front_wide": (128, 72, False), "front_tele": (64, 64, True)},
+        {
+            "cross_left": (64, 48, False),
+            "front_wide": (160, 90, False),
+            "cross_right": (33, 127, True),
+            "front_tele": (96, 64, False),
+        },
+    ],
+)
+def test_messages_of_any_rig_become_a_plan(planner: Planner, forms: dict[str, tuple[int, int, bool]]) -> None:
+    """Fewer cameras, of different sizes, some of them grey."""
+    ids = {camera.name: camera.camera_id for camera in NVIDIA.used} | {"front": 1}
+    config = ObservationConfig(cameras=tuple((ids[name], name) for name in forms), num_frames=2)
+    inputs = Inputs(config, RigHealth(config, None, NVIDIA))
+    for step in range(17):
+        inputs.on_odometry(odometry(step))
+        for name, (width, height, grey) in forms.items():
+            inputs.on_image(name, image(step, width, height, grey))
+    request = inputs.next_request(0, 0.0, 0.0, "", "car")
+    assert request is not None
+    shapes = [camera.images.shape for camera in request.observation.cameras]
+    assert shapes == [(2, height, width, 3) for width, height, _ in forms.values()]
+    plan = planner.plan(request.observation, num_samples=2, seed=3)
+    assert plan.xyz.shape == (2, 64, 3)
+    assert np.isfinite(plan.xyz).all()
+    told = " ".join(inputs.report()[-1].values.values())
+    assert told.count("grey images (mono8)") == sum(grey for _, _, grey in forms.values())
 
 
 def test_rig_gives_the_cameras() -> None:
