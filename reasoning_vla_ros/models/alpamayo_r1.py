@@ -43,7 +43,6 @@ class AlpamayoR1(ReasoningVLA, FlowSamplingMixin):
 
     config_class: Any = AlpamayoR1Config
     _keys_to_ignore_on_load_missing = [r"^action_space\.", r"\.freqs$"]  # noqa: RUF012 (transformers' own convention)
-    _no_split_modules = ["Qwen3VLTextDecoderLayer", "Qwen3VLVisionBlock"]  # noqa: RUF012
 
     def __init__(
         self,
@@ -73,7 +72,7 @@ class AlpamayoR1(ReasoningVLA, FlowSamplingMixin):
             "action_in_proj_cfg",
             in_dims=x_dims,
             out_dim=hidden_size,
-            fourier_dtype=getattr(torch, config.fourier_dtype),
+            fourier_dtype=getattr(torch, config.run_dtype),
         ).to(dtype)
         self.action_out_proj = build_part(
             config.action_out_proj_cfg,
@@ -83,6 +82,7 @@ class AlpamayoR1(ReasoningVLA, FlowSamplingMixin):
             out_features=x_dims[1],
         ).to(dtype)
         self.post_init()
+        self._round_statistics()
         if print_param_count:
             self.log_parameter_count()
 
@@ -95,9 +95,14 @@ class AlpamayoR1(ReasoningVLA, FlowSamplingMixin):
         """
         model: Any = super().from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
         loaded = model[0] if isinstance(model, tuple) else model
-        if isinstance(loaded.action_space, UnicycleActionSpace):
-            loaded.action_space.restore_statistics()
+        loaded._round_statistics()
         return model
+
+    def _round_statistics(self) -> None:
+        """Gives the action spaces their config's statistics, rounded as the model was made to run."""
+        for space in (self.action_space, getattr(self.traj_tokenizer, "action_space", None)):
+            if isinstance(space, UnicycleActionSpace):
+                space.restore_statistics(getattr(torch, self.config.run_dtype))
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, FourierEncoder):

@@ -100,19 +100,9 @@ class ReasoningVLAConfig(PretrainedConfig):
         """The VLM's tokenizer with the trajectory and special tokens added.
 
         Raises:
-            FileNotFoundError: there is no tokenizer at `vlm_name_or_path`.
+            FileNotFoundError: `vlm_name_or_path` lacks files; the message has the command that fetches them.
         """
-        backend = get_backend(self.vlm_backend)
-        try:
-            if self.vlm_source == VLM_FOLDER:
-                raise FileNotFoundError(f"the checkpoint holds no folder {VLM_FOLDER!r}")
-            tokenizer = backend.load_tokenizer(self.vlm_source)
-        except OSError as error:
-            raise FileNotFoundError(
-                f"no tokenizer can be had from vlm_name_or_path {self.vlm_source!r}; a checkpoint without one needs "
-                "the folder or hub id of its VLM: vlm_name_or_path of the model, vlm of the planner, --vlm of the "
-                "command, vlm_path of the node"
-            ) from error
+        tokenizer = get_backend(self.vlm_backend).load_tokenizer(self.vlm_source)
         extend_tokenizer(tokenizer, self.traj_vocab_size, self.add_special_tokens, self.special_tokens)
         tokenizer.traj_token_ids = token_ids(tokenizer, TRAJ_TOKENS)
         if self.traj_vocab_size:

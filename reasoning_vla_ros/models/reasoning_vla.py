@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from reasoning_vla_ros.models.backends import get_backend
-from reasoning_vla_ros.models.backends.qwen3vl import is_local
+from reasoning_vla_ros.models.backends.qwen3vl_files import is_local
+from reasoning_vla_ros.models.checkpoint_files import require_complete, require_file, require_weight_files
 from reasoning_vla_ros.models.config import VLM_FOLDER, ReasoningVLAConfig
 from reasoning_vla_ros.models.fusion import TrajectoryFusionMixin
 from reasoning_vla_ros.models.token_sampling import TokenSamplingMixin
@@ -53,6 +54,8 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin, TokenSamplingMixin):
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_attention_backend = True
+    _no_split_modules = ["Qwen3VLTextDecoderLayer", "Qwen3VLVisionBlock"]  # noqa: RUF012 (transformers' convention)
+    _skip_keys_device_placement = "past_key_values"
 
     def __init__(
         self,
@@ -129,7 +132,7 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin, TokenSamplingMixin):
         return cls(config, pretrained_modules={"vlm": vlm}, original_vocab_size=original_vocab_size)
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: Any, *model_args: Any, **kwargs: Any) -> ReasoningVLA:
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *model_args: Any, **kwargs: Any) -> Any:
         """Loads a saved model; offline when given a folder.
 
         Args:
@@ -140,13 +143,16 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin, TokenSamplingMixin):
                 does not), or arguments of transformers' own from_pretrained.
 
         Raises:
-            FileNotFoundError: the folder holds no config.json.
-            ValueError: the tokenizer is not the one that the checkpoint was made with.
+            FileNotFoundError: the folder holds no config.json or lacks files of weights, or the VLM's files are not to
+                be had.
+            ValueError: the tokenizer is not the one that the checkpoint was made with, or weights are missing, too
+                many or of another shape; with `output_loading_info` such weights are told instead.
         """
         path = pretrained_model_name_or_path
         local = is_local(str(path))
         if local:
             require_file(path, "config.json")
+            require_weight_files(path)
         config = kwargs.pop("config", None)
         if config is None:
             fields = cls.config_class().to_dict().keys()
@@ -159,8 +165,16 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin, TokenSamplingMixin):
         dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
         config.model_dtype = str(dtype).removeprefix("torch.")
         config.attn_implementation = kwargs.pop("attn_implementation", None) or config.attn_implementation
-        kwargs = {"local_files_only": local, "use_safetensors": True, **kwargs}
-        return super().from_pretrained(path, *model_args, config=config, dtype=dtype, **kwargs)
+        tell = kwargs.pop("output_loading_info", False)
+        # What does not fit would be left random with no more than a warning.
+        kwargs = {"local_files_only": local, "use_safetensors": True, "ignore_mismatched_sizes": True, **kwargs}
+        model, report = super().from_pretrained(
+            path, *model_args, config=config, dtype=dtype, output_loading_info=True, **kwargs
+        )
+        if tell:
+            return model, report
+        require_complete(report, path, cls.__name__)
+        return model
 
     def save_pretrained(self, save_directory: Any, **kwargs: Any) -> None:
         """Writes weights, config and the folder `vlm/`, with all that `from_pretrained` needs, offline."""
@@ -175,6 +189,16 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin, TokenSamplingMixin):
             self.config.vlm_name_or_path = known_as
         if kwargs.get("is_main_process", True):
             self.backend.save_parts(self.vlm.config, self.image_settings, self.tokenizer, str(folder / VLM_FOLDER))
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs belong: that of the weights, or, where some are offloaded, the device that they are run on."""
+        placed = getattr(self, "hf_device_map", None) or {}
+        running = [device for device in placed.values() if device not in ("cpu", "disk")]
+        if placed:
+            return torch.device(running[0] if running else "cpu")
+        device: torch.device = super().device
+        return device
 
     def get_input_embeddings(self) -> nn.Module:
         return self.backend.input_embeddings(self.vlm)
@@ -262,13 +286,6 @@ def _require_its_tokenizer(checkpoint: dict[str, Any], config: ReasoningVLAConfi
                 f"the model's config has {name} {stated}, the tokenizer of {config.vlm_name_or_path!r} with "
                 f"traj_vocab_size {config.traj_vocab_size} gives {found}; both must be those the model was made with"
             )
-
-
-def require_file(folder: Any, name: str) -> None:
-    """Raises FileNotFoundError, saying what the folder holds, when it lacks the file."""
-    if not Path(folder, name).is_file():
-        held = sorted(path.name for path in Path(folder).iterdir())
-        raise FileNotFoundError(f"model folder {folder} holds no {name}; it holds {held}")
 
 
 def usable_attention(config: ReasoningVLAConfig) -> str:

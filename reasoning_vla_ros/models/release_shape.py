@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerFast
 
 from reasoning_vla_ros.models.alpamayo_config import Alpamayo15Config, AlpamayoR1Config
 from reasoning_vla_ros.models.alpamayo_r1 import Alpamayo15, AlpamayoR1
-from reasoning_vla_ros.models.backends.qwen3vl import IMAGE_SETTINGS_FILE
+from reasoning_vla_ros.models.backends.qwen3vl_files import IMAGE_SETTINGS_FILE
 
 # The release's Qwen tokenizer: so many entries of its BPE, then the markup, then what `extend_tokenizer` adds.
 BPE_SIZE = 151_643

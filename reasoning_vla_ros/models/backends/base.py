@@ -30,7 +30,7 @@ class VLMBackend(Protocol):
     """One family of vision-language models, from its files to its forward arguments."""
 
     def load_tokenizer(self, name_or_path: str) -> Any:
-        """The text tokenizer, not extended."""
+        """The text tokenizer, not extended. Raises FileNotFoundError, telling how to fetch it, when it is absent."""
 
     def load_config(self, name_or_path: str) -> Any:
         """The VLM's transformers config."""

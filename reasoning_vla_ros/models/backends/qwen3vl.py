@@ -18,8 +18,8 @@ from transformers.utils.hub import cached_file
 from reasoning_vla_ros.models.backends import qwen3vl_images
 from reasoning_vla_ros.models.backends.base import ImageBatch
 from reasoning_vla_ros.models.backends.mrope import mrope_position_ids
+from reasoning_vla_ros.models.backends.qwen3vl_files import IMAGE_SETTINGS_FILE, explained_when_absent, is_local
 
-IMAGE_SETTINGS_FILE = "preprocessor_config.json"
 IMAGE_TOKEN = "<|image_pad|>"
 
 
@@ -27,10 +27,12 @@ class Qwen3VLBackend:
     """Qwen3-VL with transformers' own classes; see :class:`VLMBackend` for the methods."""
 
     def load_tokenizer(self, name_or_path: str) -> Any:
-        return AutoTokenizer.from_pretrained(name_or_path, local_files_only=is_local(name_or_path))
+        with explained_when_absent(name_or_path):
+            return AutoTokenizer.from_pretrained(name_or_path, local_files_only=is_local(name_or_path))
 
     def load_config(self, name_or_path: str) -> Any:
-        return Qwen3VLConfig.from_pretrained(name_or_path, local_files_only=is_local(name_or_path))
+        with explained_when_absent(name_or_path):
+            return Qwen3VLConfig.from_pretrained(name_or_path, local_files_only=is_local(name_or_path))
 
     def build(self, vlm_config: Any, vocab_size: int, dtype: torch.dtype, attn_implementation: str) -> Any:
         set_vocab_size(vlm_config, vocab_size)
@@ -71,7 +73,8 @@ class Qwen3VLBackend:
         _edit_json(Path(folder, "tokenizer_config.json"), _name_a_known_tokenizer)
 
     def load_image_settings(self, name_or_path: str) -> dict[str, Any]:
-        path = cached_file(name_or_path, IMAGE_SETTINGS_FILE, local_files_only=is_local(name_or_path))
+        with explained_when_absent(name_or_path):
+            path = cached_file(name_or_path, IMAGE_SETTINGS_FILE, local_files_only=is_local(name_or_path))
         return json.loads(Path(path).read_text())
 
     def preprocess_images(
@@ -92,11 +95,6 @@ class Qwen3VLBackend:
     ) -> tuple[Tensor, Tensor]:
         merge = vlm.config.vision_config.spatial_merge_size
         return mrope_position_ids(input_ids, attention_mask, vlm.config.image_token_id, image_grid_thw, merge)
-
-
-def is_local(name_or_path: str) -> bool:
-    """Whether it is a folder: then nothing is asked of the hub."""
-    return Path(name_or_path).is_dir()
 
 
 @contextmanager
