@@ -193,19 +193,32 @@ def evaluate(
     temperature: Annotated[float, typer.Option(help="Of the sampling.")] = 0.6,
     top_p: Annotated[float, typer.Option(help="Nucleus of the sampling.")] = 0.98,
     max_reasoning_tokens: Annotated[int, typer.Option(help="The reasoning is cut behind so many.")] = 256,
+    action_decoder: Annotated[
+        str, typer.Option(help="tokens, or flow, the model's action expert; auto prefers the expert.")
+    ] = "auto",
+    flow_steps: Annotated[int, typer.Option(min=0, help="Of the expert's flow; 0 for the model's own.")] = 0,
+    navigation_guidance: Annotated[
+        float, typer.Option(min=0, help="Weight of the navigation text in the flow; 1 for none.")
+    ] = 1.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")] = "auto",
     json: Annotated[Path | None, typer.Option(help="Write the metrics to this file too.")] = None,
 ) -> None:
     """Run the planner over bags, score its plans beside baselines and write a report."""
     from reasoning_vla_ros.evaluation.command import evaluate_command
-    from reasoning_vla_ros.planning import PlannerSettings
+    from reasoning_vla_ros.planning import FlowSettings, PlannerSettings
 
     evaluate_command(
         bags,
         model,
         output,
-        settings=PlannerSettings(temperature, top_p, max_reasoning_tokens),
+        settings=PlannerSettings(
+            temperature,
+            top_p,
+            max_reasoning_tokens,
+            action_decoder=action_decoder,
+            flow=FlowSettings(steps=flow_steps, navigation_guidance=navigation_guidance),
+        ),
         tokenizer=tokenizer,
         vlm=vlm,
         device=device,

@@ -23,8 +23,9 @@ class AlpamayoR1Config(ReasoningVLAConfig):
         expert_cfg: what of the VLM's text config the expert has otherwise.
         keep_same_dtype: as in the checkpoints' configs; the expert's parts always have one dtype here.
         expert_non_causal_attention: the expert's waypoints see each other, not only the earlier ones.
-        fourier_dtype: what the frequencies of `action_in_proj` are rounded to where the checkpoint lacks them;
-            None is the checkpoint's `model_dtype`, with which the public models were run.
+        run_dtype: the dtype that the model was made to run in; None is the checkpoint's `model_dtype`. The public
+            original rounds the action statistics and the frequencies of `action_in_proj` to it. They are part of what
+            the weights were trained with, and so are rounded here, whatever dtype the weights are loaded in.
     """
 
     model_type = "alpamayo_r1"
@@ -38,7 +39,7 @@ class AlpamayoR1Config(ReasoningVLAConfig):
         expert_cfg: dict[str, Any] | None = None,
         keep_same_dtype: bool = True,
         expert_non_causal_attention: bool = True,
-        fourier_dtype: str | None = None,
+        run_dtype: str | None = None,
         **kwargs: Any,
     ) -> None:
         self.diffusion_cfg = diffusion_cfg
@@ -49,7 +50,7 @@ class AlpamayoR1Config(ReasoningVLAConfig):
         self.keep_same_dtype = keep_same_dtype
         self.expert_non_causal_attention = expert_non_causal_attention
         super().__init__(**kwargs)
-        self.fourier_dtype = fourier_dtype or self.model_dtype
+        self.run_dtype = run_dtype or self.model_dtype
 
     @property
     def pixel_bounds(self) -> tuple[int | None, int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from reasoning_vla_ros.models.navigation import route_ids, without_navigation
 from reasoning_vla_ros.models.rollout import Rollout
 from reasoning_vla_ros.models.text_rollout import TextRollout, TextSettings, write_text
 from reasoning_vla_ros.models.tokenized_data import check_samples, in_sets, prompt_inputs, repeated_history, texts_of
+
+logger = logging.getLogger(__name__)
 
 
 class FlowSamplingMixin:
@@ -114,6 +117,8 @@ class FlowSamplingMixin:
             self.config.traj_token_ids["future_start"],
             barred=(start, start + self.config.traj_vocab_size),
         )
+        for row in (~written.found).nonzero().flatten().tolist():
+            logger.warning("sequence %d has no <|traj_future_start|>; its end is taken instead", row)
         return inputs, written
 
     def _guided(self, written: TextRollout) -> ExpertContext:

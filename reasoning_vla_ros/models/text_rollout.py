@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +10,6 @@ from torch import Tensor
 
 from reasoning_vla_ros.models.rollout import Rollout
 from reasoning_vla_ros.models.sampling import sample_tokens
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -103,8 +100,6 @@ def write_text(
     if stop_id is not None:
         first = prompts.shape[1] + (torch.stack(columns, dim=1) == stop_id).int().argmax(dim=1)
         length = torch.where(found, first + 1, length)
-        for row in (~found).nonzero().flatten().tolist():
-            logger.warning("sequence %d ended without the start of a trajectory; its end is taken instead", row)
         steps = torch.arange(sequences.shape[1], device=sequences.device)
         sequences = sequences.masked_fill(steps >= length[:, None], rollout.pad_id)
     next_position = rollout.next_position + length - rollout.mask.shape[1]

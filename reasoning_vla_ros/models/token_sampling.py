@@ -77,9 +77,9 @@ class TokenSamplingMixin:
         inputs = prompt_inputs(self, data)
         total = num_traj_samples * num_traj_sets
         written = write_text(self, inputs, total, TextSettings(length, temperature, top_p, top_k))
-        generated = written.sequences[:, inputs["input_ids"].shape[1] :]
+        # The start may be the prompt's last token or one of the text.
         tokens, valid = extract_trajectory_tokens(
-            generated,
+            written.sequences,
             least,
             self.traj_tokenizer.vocab_size,
             self.future_token_start_idx,
@@ -91,6 +91,7 @@ class TokenSamplingMixin:
         if not return_extra:
             return xyz, rot
         shape = (len(inputs["input_ids"]), num_traj_sets, num_traj_samples)
+        generated = written.sequences[:, inputs["input_ids"].shape[1] :]
         return xyz, rot, {**texts_of(self.tokenizer, generated, shape), "valid": decoded.reshape(shape)}
 
     def _decode_valid(

@@ -13,13 +13,14 @@ from torch import Tensor
 from reasoning_vla_ros.geometry.kinematics import path_kinematics
 from reasoning_vla_ros.models.extraction import extract_between
 from reasoning_vla_ros.models.rollout import Rollout
+from reasoning_vla_ros.models.text_rollout import TextSettings, write_text
 from reasoning_vla_ros.planning.action_decoders import Decided, choose_decoder
 from reasoning_vla_ros.planning.checks import check_candidate
 from reasoning_vla_ros.planning.decoding import ReasoningTokens, reason
 from reasoning_vla_ros.planning.model_loading import load_model
 from reasoning_vla_ros.planning.observation import Observation
 from reasoning_vla_ros.planning.plan import Plan
-from reasoning_vla_ros.planning.prompt import build_prompt, label_images
+from reasoning_vla_ros.planning.prompt import build_prompt, build_question, label_images
 from reasoning_vla_ros.planning.settings import PlannerSettings
 from reasoning_vla_ros.planning.stages import StageClock
 
@@ -103,6 +104,44 @@ class Planner:
             on_text(self._text(reasoning.rows[0]), True)
         return self._plan(observation, decided, reasoning, inputs, seed, clock, was_cut, deadline_s)
 
+    @torch.inference_mode()
+    def ask(
+        self,
+        observation: Observation,
+        question: str,
+        num_answers: int = 1,
+        max_tokens: int = 256,
+        seed: int | None = None,
+    ) -> tuple[str, ...]:
+        """Answers to a question about the images, as Alpamayo 1.5 gives them; nothing is planned.
+
+        Args:
+            observation: its images; the ego history is no part of a question.
+            question: in plain words.
+            num_answers: how many to draw.
+            max_tokens: an answer that is not finished by then comes back as far as it got.
+            seed: of the random numbers; None draws one.
+
+        Raises:
+            ValueError: a model without tokens for questions, an empty question, or no answers asked for.
+        """
+        if self.model.special_token_ids.get("question_start") is None:
+            raise ValueError("the model has no <|question_start|> token: it takes no questions")
+        if not question.strip():
+            raise ValueError("the question is empty")
+        inputs, image_texts = self._images(observation)
+        inputs["input_ids"] = self._ids(build_question(image_texts, question))
+        generator = torch.Generator(self.model.device).manual_seed(secrets.randbits(63) if seed is None else seed)
+        settings = TextSettings(max_tokens, self.settings.temperature, self.settings.top_p)
+        stop_id = self.model.special_token_ids["answer_end"]
+        start = self.model.config.traj_token_start_idx
+        barred = (start, start + self.model.config.traj_vocab_size)
+        written = write_text(self.model, inputs, num_answers, settings, stop_id, barred, generator)
+        answers = self.model.tokenizer.batch_decode(
+            written.sequences[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
+        )
+        return tuple(without_control_characters(text.strip()) for text in answers)
+
     def _history(self, observation: Observation) -> tuple[Tensor, Tensor]:
         """[1, T, 3] and [1, T, 3, 3] on the model's device."""
         xyz = torch.from_numpy(np.array(observation.history_xyz))[None]
@@ -112,21 +151,28 @@ class Planner:
     def _inputs(self, observation: Observation, history_xyz: Tensor, history_rot: Tensor) -> dict[str, Tensor]:
         """The model's inputs: prompt ids with the ego history fused in, and images."""
         model = self.model
-        images = [image for camera in observation.cameras for image in camera.images]
-        inputs: dict[str, Tensor] = {}
-        image_texts = []
-        if images:
-            batch = model.backend.preprocess_images(images, model.image_settings, *model.config.pixel_bounds)
-            inputs["pixel_values"] = batch.pixel_values.to(model.device, model.dtype)
-            inputs["image_grid_thw"] = batch.image_grid_thw.to(model.device)
-            image_texts = [model.backend.image_prompt(count) for count in batch.tokens_per_image]
-        if model.config.labels_images:
-            image_texts = label_images(observation, image_texts)
+        inputs, image_texts = self._images(observation)
         text = build_prompt(observation, image_texts, model.config.tokens_per_history_traj, model.special_token_ids)
-        input_ids = torch.tensor([model.tokenizer(text, add_special_tokens=False).input_ids], device=model.device)
         history = {"ego_history_xyz": history_xyz[:, None], "ego_history_rot": history_rot[:, None]}
-        inputs["input_ids"] = model.fuse_traj_tokens(input_ids, history)
+        inputs["input_ids"] = model.fuse_traj_tokens(self._ids(text), history)
         return inputs
+
+    def _images(self, observation: Observation) -> tuple[dict[str, Tensor], list[str]]:
+        """The images as the vision encoder takes them, and the prompt's text for each."""
+        model = self.model
+        images = [image for camera in observation.cameras for image in camera.images]
+        if not images:
+            return {}, []
+        batch = model.backend.preprocess_images(images, model.image_settings, *model.config.pixel_bounds)
+        inputs = {
+            "pixel_values": batch.pixel_values.to(model.device, model.dtype),
+            "image_grid_thw": batch.image_grid_thw.to(model.device),
+        }
+        image_texts = [model.backend.image_prompt(count) for count in batch.tokens_per_image]
+        return inputs, label_images(observation, image_texts) if model.config.labels_images else image_texts
+
+    def _ids(self, text: str) -> Tensor:
+        return torch.tensor([self.model.tokenizer(text, add_special_tokens=False).input_ids], device=self.model.device)
 
     def _deadline(self, clock: StageClock, deadline_s: float | None) -> tuple[Callable[[], bool], list[bool]]:
         """Asks whether the reasoning must end now, and the list that is filled once it had to."""

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
+from reasoning_vla_ros.models.flow_solvers import SOLVERS
 from reasoning_vla_ros.planning.camera_rig import CameraRig, RigError
 from reasoning_vla_ros.planning.observation_builder import ObservationConfig
-from reasoning_vla_ros.planning.settings import PlannerSettings
+from reasoning_vla_ros.planning.settings import ACTION_DECODERS, FlowSettings, PlannerSettings
 
 DEFAULT_CAMERAS = ("front:1",)
 
@@ -64,6 +65,22 @@ class PlannerParameters:
     )
     top_p: float = parameter(0.98, "Nucleus that tokens are drawn from.", minimum=0.001, maximum=1.0)
     max_reasoning_tokens: int = parameter(256, "The reasoning is cut behind so many tokens.", minimum=0, maximum=8192)
+    action_decoder: str = parameter(
+        "auto", "What draws the trajectory: tokens, or flow, the model's action expert; auto prefers the expert.",
+        choices=ACTION_DECODERS,
+    )  # fmt: skip
+    flow_steps: int = parameter(
+        0, "Steps of the action expert's flow; 0 for the model's own number.", minimum=0, maximum=1000
+    )
+    flow_solver: str = parameter("auto", "Solver of the flow; auto for the model's own.", choices=("auto", *SOLVERS))
+    flow_reuse_tolerance: float = parameter(
+        0.0, "With euler, a velocity that changed by no more than this fraction serves two steps; 0 for never.",
+        minimum=0.0, maximum=10.0,
+    )  # fmt: skip
+    navigation_guidance: float = parameter(
+        1.0, "Weight of the navigation text in the flow; 1 for no guidance, more follows the text more closely.",
+        minimum=0.0, maximum=100.0,
+    )  # fmt: skip
     deadline_s: float = parameter(
         0.0, "Seconds that one plan may take; the reasoning is cut to meet it. 0 for none.",
         minimum=0.0, maximum=600.0, dynamic=True,
@@ -176,10 +193,23 @@ class PlannerParameters:
             raise ParameterError(str(error)) from error
 
     def planner_settings(self) -> PlannerSettings:
-        """How the planner decodes."""
-        return PlannerSettings(
-            temperature=self.temperature, top_p=self.top_p, max_reasoning_tokens=self.max_reasoning_tokens
-        )
+        """How the planner decodes. Raises ParameterError."""
+        try:
+            flow = FlowSettings(
+                steps=self.flow_steps,
+                solver=self.flow_solver,
+                reuse_tolerance=self.flow_reuse_tolerance,
+                navigation_guidance=self.navigation_guidance,
+            )
+            return PlannerSettings(
+                temperature=self.temperature,
+                top_p=self.top_p,
+                max_reasoning_tokens=self.max_reasoning_tokens,
+                action_decoder=self.action_decoder,
+                flow=flow,
+            )
+        except ValueError as error:
+            raise ParameterError(str(error)) from error
 
 
 TYPE_NAMES = {

@@ -219,23 +219,30 @@ class UnicycleActionSpace(nn.Module, ActionSpace):
         in_curvature = (curvature >= self.curvature_bounds[0]) & (curvature <= self.curvature_bounds[1])
         return (in_accel & in_curvature).all(-1)
 
-    def reset_statistics(self) -> None:
-        """Sets the four buffers to the constructor's arguments, after a model was built on the meta device."""
-        for label, value in self._given.items():
-            device = getattr(self, label).device
-            self.register_buffer(label, torch.tensor(value, device="cpu" if device.type == "meta" else device))
+    def reset_statistics(self, rounded_to: torch.dtype = torch.float32) -> None:
+        """Sets the four buffers, float32, to the constructor's arguments, which building on the meta device lost.
 
-    def restore_statistics(self) -> None:
-        """Undoes the rounding that loading a checkpoint in half precision has done to the four buffers.
-
-        Raises:
-            ValueError: a buffer differs from the constructor's argument by more than such a rounding.
+        Args:
+            rounded_to: dtype that the values are rounded to first, as a model run in half precision has them.
         """
         for label, value in self._given.items():
-            loaded = float(getattr(self, label))
-            if not abs(loaded - value) <= HALF_PRECISION * abs(value):
-                raise ValueError(f"the checkpoint's {label} is {loaded}, its config says {value}; they must agree")
-        self.reset_statistics()
+            device = getattr(self, label).device
+            number = torch.tensor(value, device="cpu" if device.type == "meta" else device)
+            self.register_buffer(label, number.to(rounded_to).float())
+
+    def restore_statistics(self, rounded_to: torch.dtype = torch.float32) -> None:
+        """`reset_statistics`, once it is sure that a checkpoint has brought no other values.
+
+        Raises:
+            ValueError: a buffer differs from the constructor's argument by more than a rounding to half precision.
+        """
+        for label, value in self._given.items():
+            buffer = getattr(self, label)
+            if not buffer.is_meta and not abs(float(buffer) - value) <= HALF_PRECISION * abs(value):
+                raise ValueError(
+                    f"the checkpoint's {label} is {float(buffer)}, its config says {value}; they must agree"
+                )
+        self.reset_statistics(rounded_to)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments; a statistic that a checkpoint has overwritten, as it is now."""

@@ -364,3 +364,40 @@ def test_15_renames_nine_special_tokens(small_alpamayo_dir: Path, tmp_path: Path
     assert Alpamayo15Config().labels_images
     assert not AlpamayoR1Config().labels_images
     assert (Alpamayo15Config().include_camera_ids, Alpamayo15Config().include_frame_nums) == (False, False)
+
+
+def test_statistics_and_frequencies_are_rounded_as_the_model_was_made_to_run(
+    small_alpamayo_dir: Path, tmp_path: Path
+) -> None:
+    """A checkpoint made to run in bfloat16 has its numbers rounded to that, in whatever dtype it is loaded."""
+    exact = AlpamayoR1.from_pretrained(small_alpamayo_dir)
+    space = {**exact.config.action_space_cfg, "accel_std": 0.6810426736454882}
+    config = AlpamayoR1Config.from_pretrained(
+        small_alpamayo_dir, model_dtype="bfloat16", run_dtype=None, action_space_cfg=space
+    )
+    AlpamayoR1(config).save_pretrained(tmp_path)
+    for dtype in (torch.bfloat16, torch.float32):
+        loaded = AlpamayoR1.from_pretrained(tmp_path, dtype=dtype)
+        assert loaded.config.run_dtype == "bfloat16"
+        assert float(loaded.action_space.accel_std) == 0.6796875
+        assert loaded.action_space.accel_std.dtype == torch.float32
+        expected = exact.action_in_proj.sinus[0].freqs.bfloat16().float()
+        assert torch.equal(loaded.action_in_proj.sinus[0].freqs.float(), expected)
+    with pytest.raises(ValueError, match=r"the checkpoint's accel_std is 0.67.*, its config says 0.25"):
+        AlpamayoR1.from_pretrained(tmp_path, action_space_cfg=exact.config.action_space_cfg)
+
+
+def test_a_prompt_may_end_with_the_start_of_the_trajectory(model: AlpamayoR1) -> None:
+    """As the original's training of the language model has it; then the tokens follow at once."""
+    start = model.future_token_start_idx
+    data = data_of(model, driving_prompt() + "<|traj_future_start|>")
+    head = model.vlm.lm_head
+    bias = torch.full((head.weight.shape[0],), -1e4)
+    bias[start : start + 10] = 0
+    handle = head.register_forward_hook(lambda _module, _inputs, logits: logits + bias)
+    try:
+        xyz, _, extra = model.sample_trajectories_from_data(data, num_traj_samples=2, return_extra=True)
+    finally:
+        handle.remove()
+    assert extra["valid"].all()
+    assert torch.isfinite(xyz).all()
