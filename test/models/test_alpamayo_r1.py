@@ -373,7 +373,7 @@ def test_statistics_and_frequencies_are_rounded_as_the_model_was_made_to_run(
     exact = AlpamayoR1.from_pretrained(small_alpamayo_dir)
     space = {**exact.config.action_space_cfg, "accel_std": 0.6810426736454882}
     config = AlpamayoR1Config.from_pretrained(
-        small_alpamayo_dir, model_dtype="bfloat16", run_dtype=None, action_space_cfg=space
+        small_alpamayo_dir, model_dtype="bfloat16", run_dtype="bfloat16", action_space_cfg=space
     )
     AlpamayoR1(config).save_pretrained(tmp_path)
     for dtype in (torch.bfloat16, torch.float32):
