@@ -75,6 +75,9 @@ class Collator:
 
     Args:
         model: a ReasoningVLA; only its tokenizer, its settings and its config are kept, no weights.
+
+    Raises:
+        TrainingError: the model has no trajectory tokenizer.
     """
 
     def __init__(self, model: Any) -> None:
@@ -83,6 +86,10 @@ class Collator:
         self.image_settings = model.image_settings
         self.config = model.config
         self.special_token_ids = model.special_token_ids
+        if model.traj_tokenizer is None:
+            raise TrainingError(
+                f"training needs a model with a trajectory tokenizer, this {type(model).__name__} has none"
+            )
         fixed = model.traj_tokenizer.num_tokens
         self.num_future_tokens = fixed if fixed is not None else model.config.tokens_per_future_traj
 

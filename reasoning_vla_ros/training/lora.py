@@ -24,8 +24,7 @@ def add_lora(model: Any, settings: LoraSettings, seed: int = 0) -> Any:
         The peft model around `model.vlm`, for `save_lora` and `merge_lora`.
 
     Raises:
-        ModuleNotFoundError: peft is not installed.
-        TrainingError: the language model has no layer of the given names.
+        TrainingError: peft is not installed, or the language model has no layer of the given names.
     """
     peft = _peft()
     config = peft.LoraConfig(
@@ -55,8 +54,7 @@ def load_lora(model: Any, folder: Path | str) -> Any:
     """Puts saved adapters into a ReasoningVLA, in place, and returns the peft model around its VLM.
 
     Raises:
-        ModuleNotFoundError: peft is not installed.
-        TrainingError: the folder holds no adapter.
+        TrainingError: peft is not installed, or the folder holds no adapter.
     """
     if not Path(folder, "adapter_config.json").is_file():
         raise TrainingError(f"{folder} holds no adapter_config.json, needed a folder that save_lora wrote")
@@ -72,6 +70,4 @@ def _peft() -> Any:
     try:
         return importlib.import_module("peft")
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "mode lora needs the package peft: pip install 'reasoning_vla_ros[train]'", name="peft"
-        ) from error
+        raise TrainingError("LoRA needs the package peft: pip install 'reasoning_vla_ros[train]'") from error

@@ -1,0 +1,72 @@
+"""The config file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reasoning_vla_ros.training import TrainConfig, TrainingError, read_config
+from reasoning_vla_ros.training.config_files import config_from_dict
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+def test_what_is_left_out_keeps_its_default(tmp_path: Path) -> None:
+    path = tmp_path / "train.yaml"
+    path.write_text(
+        "model: some/model\nmixed_precision: no\nsteps: 7\ndata:\n  bags: [a.mcap, b]\n  instruction: Straight on\n"
+        "optimizer:\n  learning_rate: 1e-3\n  weight_decay: 0\n"
+    )
+    config = read_config(path)
+    assert (config.model, config.steps, config.mixed_precision) == ("some/model", 7, "no")
+    assert config.data.bags == ("a.mcap", "b")
+    assert config.optimizer.learning_rate == 0.001
+    assert config.optimizer.weight_decay == 0.0
+    assert config.lora == TrainConfig().lora
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"step": 3}, "unknown key step; known: model, vlm, output, mode, steps"),
+        ({"lora": {"r": 3, "q": 1}}, "unknown keys lora.r, lora.q; known: lora.rank, lora.alpha"),
+        ({"steps": 0}, "steps is 0, needed at least 1"),
+        ({"steps": 2.5}, "steps is 2.5, needed a whole number"),
+        ({"steps": True}, "steps is True, needed a whole number"),
+        ({"mode": "head"}, r"mode is 'head', needed one of \['expert', 'lora', 'full'\]"),
+        ({"data": {"bags": "one.mcap"}}, "data.bags is 'one.mcap', needed a list of texts"),
+        ({"data": {"held_out": 1.0}}, "data.held_out is 1.0, needed at least 0 and below 1"),
+        ({"data": 3}, "data must hold keys and values, got 3"),
+        ({"optimizer": {"learning_rate": "fast"}}, "optimizer.learning_rate is 'fast', needed a number"),
+        ({"optimizer": {"learning_rate": ".nan"}}, "optimizer.learning_rate is '.nan', needed a number"),
+        ({"gradient_checkpointing": 1}, "gradient_checkpointing is 1, needed true or false"),
+        ({"batch_size": 3, "micro_batch_size": 2}, "batch_size is 3, needed a multiple of micro_batch_size, 2"),
+        ({"lora": {"targets": []}}, r"lora.targets is \[\], needed at least one name"),
+        ({"data": {"reasoning_file": "a", "reasoning_topic": "/b"}}, "not from both"),
+    ],
+)
+def test_bad_values_are_told_with_what_is_needed(content: dict[str, Any], message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        config_from_dict(content)
+
+
+def test_a_number_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "nan.yaml"
+    path.write_text("loss:\n  flow: .nan\n")
+    with pytest.raises(TrainingError, match=r"nan.yaml: loss.flow is nan, needed at least 0 and finite"):
+        read_config(path)
+
+
+@pytest.mark.parametrize("content", ["- a\n- b\n", "a: [", "just text"])
+def test_what_is_no_config(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "train.yaml"
+    path.write_text(content)
+    with pytest.raises(TrainingError, match=r"train\.yaml"):
+        read_config(path)
+
+
+@pytest.mark.parametrize("path", sorted((REPO / "config/train").glob("*.yaml")), ids=lambda path: path.name)
+def test_the_files_in_the_repository_are_read(path: Path) -> None:
+    assert read_config(path).mode == path.stem.partition("_")[0]
