@@ -46,9 +46,11 @@ def require_complete(report: Mapping[str, Iterable[Any]], name: Any, kind: str) 
         kind: of the model.
     """
     missing, unexpected = sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
-    misshapen = [
-        f"{key} is {list(found)}, needed {list(needed)}" for key, found, needed in sorted(report["mismatched_keys"])
-    ]
+    # Names in transformers 4.57; with both shapes in 5.
+    misshapen = sorted(
+        key if isinstance(key, str) else f"{key[0]} is {list(key[1])}, needed {list(key[2])}"
+        for key in report["mismatched_keys"]
+    )
     problems = [
         f"{len(keys)} {what}: {_some(keys)}"
         for keys, what in (

@@ -102,7 +102,7 @@ SHAPES = {
             "num_heads": 2,
             "deepstack_visual_indexes": [0, 1, 2],
         },
-        expert={"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 2, "head_dim": 32},
+        expert={"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 2, "head_dim": 32},
         projection_hidden_size=32,
     ),
 }

@@ -280,7 +280,9 @@ def test_a_folder_without_config_says_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_without_tokenizer_says_how_to_name_one(parity_data: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"come from vlm_name_or_path, but the folder 'tiny_vlm' .* --vlm of the command"):
+    with pytest.raises(
+        FileNotFoundError, match=r"but the folder 'tiny_vlm' does not exist .* --vlm of the command"
+    ):
         ReasoningVLA.from_pretrained(parity_data / "alpamayo_r1/reasoning_vla_hf")
 
 

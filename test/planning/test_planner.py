@@ -210,7 +210,7 @@ def test_damaged_models_say_what_is_wrong(tmp_path: Path, small_model_dir: Path)
         Planner.from_pretrained(str(broken))
     without_vlm = tmp_path / "without_vlm"
     shutil.copytree(small_model_dir, without_vlm, ignore=shutil.ignore_patterns("vlm"))
-    with pytest.raises(FileNotFoundError, match=r"the folder 'vlm' does not exist and holds no config.json.*hf download"):
+    with pytest.raises(FileNotFoundError, match=r"the folder 'vlm' does not exist .*`hf download"):
         Planner.from_pretrained(str(without_vlm))
 
 
