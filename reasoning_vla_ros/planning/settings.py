@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from reasoning_vla_ros.models.flow_solvers import SOLVERS
-
 ACTION_DECODERS = ("auto", "tokens", "flow")
+# Those of models.flow_solvers, whose import would load transformers for every reader of parameters.
+FLOW_SOLVERS = ("auto", "euler", "midpoint")
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class FlowSettings:
     def __post_init__(self) -> None:
         if self.steps < 0:
             raise ValueError(f"steps must be at least 0, got {self.steps}")
-        if self.solver not in ("auto", *SOLVERS):
-            raise ValueError(f"solver must be auto or one of {list(SOLVERS)}, got {self.solver!r}")
+        if self.solver not in FLOW_SOLVERS:
+            raise ValueError(f"solver must be one of {list(FLOW_SOLVERS)}, got {self.solver!r}")
         for name in ("reuse_tolerance", "noise_temperature", "navigation_guidance"):
             value = getattr(self, name)
             if not 0 <= value < math.inf:

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
-from reasoning_vla_ros.models.flow_solvers import SOLVERS
 from reasoning_vla_ros.planning.camera_rig import CameraRig, RigError
 from reasoning_vla_ros.planning.observation_builder import ObservationConfig
-from reasoning_vla_ros.planning.settings import ACTION_DECODERS, FlowSettings, PlannerSettings
+from reasoning_vla_ros.planning.placement import OFFLOADS
+from reasoning_vla_ros.planning.quantization import QUANTIZATIONS
+from reasoning_vla_ros.planning.settings import ACTION_DECODERS, FLOW_SOLVERS, FlowSettings, PlannerSettings
 
 DEFAULT_CAMERAS = ("front:1",)
 
@@ -57,6 +58,14 @@ class PlannerParameters:
     vlm_path: str = parameter("", "Folder of the VLM's tokenizer and config, for checkpoints without their own.")
     device: str = parameter("auto", "Device of the model: auto, cpu, cuda or cuda:N.")
     dtype: str = parameter("auto", "Number format of the weights.", choices=("auto", "bfloat16", "float16", "float32"))
+    quantization: str = parameter(
+        "none", "8 or 4 bits a weight for the language model and the action expert, by torchao or bitsandbytes.",
+        choices=QUANTIZATIONS,
+    )  # fmt: skip
+    offload: str = parameter(
+        "none", "cpu keeps weights that the GPU has no room for in the CPU's memory; plans then take much longer.",
+        choices=OFFLOADS,
+    )  # fmt: skip
     threads: int = parameter(0, "CPU threads of the inference; 0 leaves PyTorch's choice.", minimum=0, maximum=1024)
 
     num_samples: int = parameter(1, "Candidate trajectories to draw.", minimum=1, maximum=256, dynamic=True)
@@ -72,7 +81,7 @@ class PlannerParameters:
     flow_steps: int = parameter(
         0, "Steps of the action expert's flow; 0 for the model's own number.", minimum=0, maximum=1000
     )
-    flow_solver: str = parameter("auto", "Solver of the flow; auto for the model's own.", choices=("auto", *SOLVERS))
+    flow_solver: str = parameter("auto", "Solver of the flow; auto for the model's own.", choices=FLOW_SOLVERS)
     flow_reuse_tolerance: float = parameter(
         0.0, "With euler, a velocity that changed by no more than this fraction serves two steps; 0 for never.",
         minimum=0.0, maximum=10.0,

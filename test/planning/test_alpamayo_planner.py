@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -141,7 +143,7 @@ def test_a_model_without_an_expert_cannot_flow(small_model_dir: Path) -> None:
     ("fields", "message"),
     [
         ({"steps": -1}, "steps must be at least 0, got -1"),
-        ({"solver": "rk4"}, r"solver must be auto or one of \['euler', 'midpoint'\], got 'rk4'"),
+        ({"solver": "rk4"}, r"solver must be one of \['auto', 'euler', 'midpoint'\], got 'rk4'"),
         ({"navigation_guidance": float("nan")}, "navigation_guidance must be"),
         ({"solver": "midpoint", "reuse_tolerance": 0.1}, "reuse_tolerance 0.1 is for euler"),
     ],
@@ -151,6 +153,18 @@ def test_what_flow_settings_refuse(fields: dict, message: str) -> None:
         FlowSettings(**fields)
     with pytest.raises(ValueError, match="action_decoder must be one of"):
         PlannerSettings(action_decoder="diffusion")
+
+
+def test_the_solvers_are_the_models() -> None:
+    from reasoning_vla_ros.models.flow_solvers import SOLVERS
+    from reasoning_vla_ros.planning.settings import FLOW_SOLVERS
+
+    assert ("auto", *SOLVERS) == FLOW_SOLVERS
+
+
+def test_reading_parameters_loads_no_transformers() -> None:
+    code = "import sys, reasoning_vla_ros.planning.settings as s; sys.exit('transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_agreement_prefers_the_candidate_in_the_middle() -> None:
