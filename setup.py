@@ -16,6 +16,6 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
-        *(share_files(folder) for folder in ("config", "config/rigs", "launch", "msg", "schema")),
+        *(share_files(folder) for folder in ("config", "config/rigs", "config/train", "launch", "msg", "schema")),
     ]
 )

@@ -60,7 +60,7 @@ class BagSamples:
 
     Attributes:
         t0_ns: int64 [N], the instants, ascending.
-        skipped: what was left out and why.
+        notes: what was left out, how often and why.
 
     Raises:
         TrainingError: not one sample; the message says why.
@@ -79,12 +79,12 @@ class BagSamples:
     ) -> None:
         self.path = Path(recording.path)
         self._topics = {camera.name: camera.topic for camera in recording.cameras}
-        self.skipped = Skips()
+        skipped = Skips()
         self._entries: list[_Entry] = []
         for moment in recording.moments(stride=stride, instruction=instruction):
             future = recording.truth.future(moment.t0_ns, times_s)
             if not future.valid.all():
-                self.skipped.add(
+                skipped.add(
                     "future_not_driven",
                     f"t0 {moment.t0_ns * 1e-9:.3f} s: the odometry covers {int(future.valid.sum())} of {len(times_s)} "
                     f"waypoints up to {times_s[-1]:.1f} s later",
@@ -101,9 +101,10 @@ class BagSamples:
             self._entries.append(_Entry(sample, tuple(camera.stamps_ns for camera in moment.observation.cameras)))
             if on_sample is not None:
                 on_sample(len(self._entries))
+        self.notes = (*skipped.lines(), *recording.skipped.lines())
         if not self._entries:
-            reasons = [*self.skipped.lines(), *recording.skipped.lines()]
-            raise TrainingError(f"bag {self.path} gives no training sample: {'; '.join(reasons) or 'it has no images'}")
+            why = "; ".join(self.notes) or "it has no images"
+            raise TrainingError(f"bag {self.path} gives no training sample: {why}")
         self.t0_ns = np.array([entry.sample.observation.t0_ns for entry in self._entries], np.int64)
         self._logged_ns = self._log_times()
 

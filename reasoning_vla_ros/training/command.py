@@ -124,7 +124,7 @@ def samples_of_bags(
                 missing_reasoning=data.missing_reasoning,
                 on_sample=partial(_show_count, status, bag),
             )
-        for line in (f"{bag}: {len(found)} samples", *(f"{bag}: left out {line}" for line in found.skipped.lines())):
+        for line in (f"{bag}: {len(found)} samples", *(f"{bag}: left out {line}" for line in found.notes)):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         if bag in data.evaluation_bags:
             evaluation.append(found)

@@ -15,6 +15,8 @@ from scipy.spatial.transform import Rotation
 from reasoning_vla_ros.models.small import build_small_model
 from reasoning_vla_ros.planning import CameraFrames, Observation
 from reasoning_vla_ros.planning.model_loading import load_model
+from reasoning_vla_ros.simulation.rendered_drive import render_drive
+from reasoning_vla_ros.simulation.road_view import PinholeCamera
 from reasoning_vla_ros.training import TrainConfig, TrainingSample
 from reasoning_vla_ros.training.config_files import config_from_dict
 
@@ -44,6 +46,22 @@ def tiny_alpamayo_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny_alpamayo")
     build_small_model(folder, seed=0, hidden_size=64, num_layers=2, traj_tokenizer=TOKENIZER, kind="alpamayo_r1")
     return folder
+
+
+@pytest.fixture(scope="session")
+def drive_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """14 s of a rendered drive: seven seconds of instants have their whole future."""
+    path = tmp_path_factory.mktemp("drive") / "drive.mcap"
+    render_drive(path, camera=PinholeCamera(width=160, height=96))
+    return path
+
+
+@pytest.fixture(scope="session")
+def other_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shorter drive on another road."""
+    path = tmp_path_factory.mktemp("other") / "other.mcap"
+    render_drive(path, duration_s=11.0, seed=1, camera=PinholeCamera(width=160, height=96))
+    return path
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -78,6 +79,13 @@ def test_rows_are_padded_on_the_right(tiny_vla: Any, make_sample: MakeSample) ->
     assert bool((both.labels[0, length:] == IGNORE_INDEX).all())
     assert both.ego_future_xyz.shape == (2, 1, 64, 3)
     assert len(both.image_grid_thw) == 2
+
+
+def test_other_processes_can_collate(tiny_vla: Any, make_sample: MakeSample) -> None:
+    collate = Collator(tiny_vla)
+    assert len(pickle.dumps(collate)) < 2_000_000  # no weights
+    again = pickle.loads(pickle.dumps(collate))
+    assert torch.equal(again([make_sample()]).input_ids, collate([make_sample()]).input_ids)
 
 
 def test_text_that_would_be_read_as_tokens_is_refused(tiny_vla: Any, make_sample: MakeSample) -> None:
