@@ -202,6 +202,8 @@ def evaluate(
     ] = 1.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")] = "auto",
+    quantization: Annotated[str, typer.Option(help="none, int8 or int4.")] = "none",
+    offload: Annotated[str, typer.Option(help="none, or cpu for weights that the GPU has no room for.")] = "none",
     json: Annotated[Path | None, typer.Option(help="Write the metrics to this file too.")] = None,
 ) -> None:
     """Run the planner over bags, score its plans beside baselines and write a report."""
@@ -223,6 +225,8 @@ def evaluate(
         vlm=vlm,
         device=device,
         dtype=dtype,
+        quantization=quantization,
+        offload=offload,
         num_samples=num_samples,
         seed=seed,
         stride=stride,

@@ -31,6 +31,8 @@ def evaluate_command(
     vlm: str | None,
     device: str,
     dtype: str,
+    quantization: str = "none",
+    offload: str = "none",
     num_samples: int,
     seed: int,
     stride: int,
@@ -68,7 +70,14 @@ def evaluate_command(
         Recording(bag, cameras=topics, odometry_topic=odometry)
     with console.status("Loading the model"):
         planner = Planner.from_pretrained(
-            model, tokenizer=tokenizer, vlm=vlm, device=device, dtype=dtype, settings=settings
+            model,
+            tokenizer=tokenizer,
+            vlm=vlm,
+            device=device,
+            dtype=dtype,
+            quantization=quantization,
+            offload=offload,
+            settings=settings,
         )
     result = evaluate(
         bags,

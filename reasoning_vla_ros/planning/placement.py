@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 OFFLOADS = ("none", "cpu")
 # Left free of weights on the GPU: what the 10B shape's cache and activations take with six candidates.
@@ -50,6 +51,8 @@ def placement_arguments(
 
 def _room(device: torch.device) -> dict[int | str, int | str]:
     """Bytes for weights on the GPU; the CPU takes the rest."""
+    import torch  # not above: the node's parameters read OFFLOADS, and are read without PyTorch
+
     if device.type != "cuda":
         raise ValueError(f"offload cpu moves weights from a GPU to the CPU's memory; the device is {device}")
     index = torch.cuda.current_device() if device.index is None else device.index

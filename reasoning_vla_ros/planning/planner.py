@@ -53,9 +53,14 @@ class Planner:
         device: str = "auto",
         dtype: str = "auto",
         settings: PlannerSettings | None = None,
+        **placement: Any,
     ) -> Planner:
-        """Loads the model as `planning.model_loading.load_model` does, with the same arguments and errors."""
-        return cls(load_model(str(path_or_id), tokenizer, vlm, device, dtype), settings)
+        """Loads the model as `planning.model_loading.load_model` does, with the same arguments and errors.
+
+        Args:
+            placement: its `quantization`, `offload`, `device_map`, `max_memory` and `offload_folder`.
+        """
+        return cls(load_model(str(path_or_id), tokenizer, vlm, device, dtype, **placement), settings)
 
     def dt_s(self, observation: Observation) -> float:
         """Step between waypoints, seconds: the action space's, or the history's where that has none of its own."""

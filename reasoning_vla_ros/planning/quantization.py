@@ -8,9 +8,10 @@ usual: they are small or sensitive.
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 QUANTIZATIONS = ("none", "int8", "int4")
 UNQUANTIZED = ("vlm.model.visual", "vlm.lm_head", "action_in_proj", "action_out_proj")
@@ -34,15 +35,15 @@ def quantization_config(name: str, device: torch.device, dtype: torch.dtype) -> 
         raise ValueError(f"quantization must be one of {list(QUANTIZATIONS)}, got {name!r}")
     if name == "none":
         return None
-    by_torchao = name == "int8" or (device.type == "cuda" and dtype == torch.bfloat16)
+    dtype_name = str(dtype).removeprefix("torch.")
+    by_torchao = name == "int8" or (device.type == "cuda" and dtype_name == "bfloat16")
     if by_torchao and find_spec("torchao") is not None:
         return _torchao(name)
     if find_spec("bitsandbytes") is not None:
         return _bitsandbytes(name, dtype)
     packages = "torchao or bitsandbytes" if by_torchao else "bitsandbytes"
     raise ValueError(
-        f"quantization {name} in {str(dtype).removeprefix('torch.')} on {device.type} needs {packages}: "
-        f"`pip install {packages.split()[0]}`"
+        f"quantization {name} in {dtype_name} on {device.type} needs {packages}: `pip install {packages.split()[0]}`"
     )
 
 

@@ -60,5 +60,7 @@ def load_planner(parameters: PlannerParameters) -> PlannerLike:
         vlm=parameters.vlm_path or None,
         device=parameters.device,
         dtype=parameters.dtype,
+        quantization=parameters.quantization,
+        offload=parameters.offload,
         settings=parameters.planner_settings(),
     )
