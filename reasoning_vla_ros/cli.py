@@ -254,15 +254,17 @@ def train(
     json: Annotated[Path | None, typer.Option(help="Write the figures to this file.")] = None,
 ) -> None:
     """Fine-tune a model: its action expert, LoRA adapters, or all of it. Runs under torchrun as well."""
-    from reasoning_vla_ros.evaluation.cameras import parse_camera
+    from reasoning_vla_ros.evaluation.cameras import parse_camera, rig_cameras
     from reasoning_vla_ros.evaluation.recording import Recording
+    from reasoning_vla_ros.planning.camera_rig import CameraRig
     from reasoning_vla_ros.training import train_command
     from reasoning_vla_ros.training.config import DataConfig
 
     def open_bag(bag: str, data: DataConfig) -> Recording:
+        named = [parse_camera(text) for text in data.cameras]
         return Recording(
             bag,
-            cameras=[parse_camera(text) for text in data.cameras],
+            cameras=rig_cameras(CameraRig.load(data.rig)) if data.rig else named,
             odometry_topic=data.odometry,
             observation_options={"num_frames": data.num_frames},
         )

@@ -22,6 +22,7 @@ class DataConfig:
         held_out_gap_s: time before it that is in neither part. History and future of the default 8 s do not overlap.
         stride: a sample every so many frames of the first camera.
         cameras: `name:id=topic` each; by default all there are.
+        rig: rig file, or the name of one in the package, that gives the cameras instead.
         odometry: its topic; by default the only one.
         num_frames: frames a camera.
         instruction: navigation text of every sample.
@@ -38,6 +39,7 @@ class DataConfig:
     held_out_gap_s: float = 8.0
     stride: int = 5
     cameras: tuple[str, ...] = ()
+    rig: str | None = None
     odometry: str | None = None
     num_frames: int = 4
     instruction: str = ""
@@ -54,6 +56,8 @@ class DataConfig:
         _require(
             self.reasoning_tolerance_s >= 0, "data.reasoning_tolerance_s", self.reasoning_tolerance_s, "at least 0"
         )
+        if self.cameras and self.rig:
+            raise TrainingError(f"cameras come from data.rig ({self.rig}) or data.cameras, not from both")
         if self.reasoning_file and self.reasoning_topic:
             raise TrainingError(
                 f"reasoning texts come from data.reasoning_file ({self.reasoning_file}) or data.reasoning_topic "

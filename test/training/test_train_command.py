@@ -102,6 +102,8 @@ def test_bags_of_their_own_are_evaluated_on(
         ),
         ({}, ["--model", "{model}", "--bags", "{bag}", "--resume"], "holds no checkpoint to resume from"),
         ({"batch_size": 3, "micro_batch_size": 2}, [], "batch_size is 3, needed a multiple of micro_batch_size, 2"),
+        ({"data": {"rig": "none_such"}}, ["--model", "{model}", "--bags", "{bag}"], "none_such"),
+        ({"data": {"rig": "kitti", "cameras": ["a"]}}, [], "data.rig (kitti) or data.cameras, not from both"),
         (
             {"data": {"cameras": ["side"]}},
             ["--model", "{model}", "--bags", "{bag}"],
@@ -121,11 +123,11 @@ def test_bad_input_is_a_message_and_not_a_traceback(
     assert isinstance(result.exception, SystemExit)
 
 
-def test_two_processes_train_as_one(drive_bag: Path, tiny_vla_dir: Path, tmp_path: Path) -> None:
+def test_two_processes_train_as_one(drive_bag: Path, tiny_alpamayo_dir: Path, tmp_path: Path) -> None:
     """Under torchrun, over gloo."""
     data = {"stride": 10, "num_frames": 1, "held_out": 0.2, "held_out_gap_s": 0.1, "missing_reasoning": "Go on."}
-    config = write_config(tmp_path / "train.yaml", data=data, lora={"rank": 2, "dropout": 0.0})
-    arguments = ["--config", config, "--model", tiny_vla_dir, "--bags", drive_bag, "--output"]
+    config = write_config(tmp_path / "train.yaml", data=data, lora={"rank": 2, "train_expert": True})
+    arguments = ["--config", config, "--model", tiny_alpamayo_dir, "--bags", drive_bag, "--output"]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -142,7 +144,7 @@ def test_two_processes_train_as_one(drive_bag: Path, tiny_vla_dir: Path, tmp_pat
     result = run(*arguments, tmp_path / "one", "--json", tmp_path / "one.json")
     assert result.exit_code == 0, result.output
     one, two = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "two"))
-    for name in ("loss", "trajectory", "text", "gradient_norm", "learning_rate"):
+    for name in ("loss", "trajectory", "text", "flow", "gradient_norm", "learning_rate"):
         assert two["last"][name] == pytest.approx(one["last"][name], rel=1e-3), name
     for name, value in one["after"].items():
         assert two["after"][name] == pytest.approx(value, rel=1e-3), name
