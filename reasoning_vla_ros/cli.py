@@ -321,6 +321,46 @@ def bench(
         json.write_text(dumps({"batch": batch, "threads": threads, "quick": quick, "rows": rows}, indent=2) + "\n")
 
 
+Shape = Annotated[str, typer.Option(help="10b, that of the public Alpamayo checkpoints, or small.")]
+Candidates = Annotated[
+    list[int] | None, typer.Option("--num-samples", min=1, help="Candidates a plan; repeat for more. Default: 1 and 6.")
+]
+
+
+@app.command("bench-model")
+@says_what_is_wrong
+def bench_model(
+    shape: Shape = "10b",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, float16 or bfloat16.")] = "bfloat16",
+    num_samples: Candidates = None,
+    text_tokens: Annotated[int, typer.Option(min=1, help="Tokens of reasoning a plan.")] = 40,
+    flow_steps: Annotated[int, typer.Option(min=1, help="Steps of the action expert's flow.")] = 10,
+    repeats: Annotated[int, typer.Option(min=1, help="Plans that are timed; medians are told.")] = 3,
+    json: Annotated[Path | None, typer.Option(help="Write the figures to this file.")] = None,
+) -> None:
+    """Speed and memory of a model of the public Alpamayo shape, with random weights, on this machine."""
+    from reasoning_vla_ros.evaluation.bench.model_command import bench_model_command
+
+    counts = num_samples or [1, 6]
+    bench_model_command(shape, device, dtype, counts, text_tokens, flow_steps, repeats, json, console)
+
+
+@app.command()
+@says_what_is_wrong
+def memory(
+    shape: Shape = "10b",
+    prompt_tokens: Annotated[int, typer.Option(min=1, help="Of 16 images, the ego history and the text.")] = 3006,
+    text_tokens: Annotated[int, typer.Option(min=0, help="Tokens of reasoning a plan, at most.")] = 256,
+    num_samples: Candidates = None,
+    json: Annotated[Path | None, typer.Option(help="Write the bytes to this file.")] = None,
+) -> None:
+    """Memory that a model of the public Alpamayo shape takes, computed, and which boards have it."""
+    from reasoning_vla_ros.evaluation.bench.model_command import memory_command
+
+    memory_command(shape, prompt_tokens, text_tokens, num_samples or [1, 6], json, console)
+
+
 @tokenizers_app.command("list")
 @says_what_is_wrong
 def tokenizers_list(json: Annotated[Path | None, typer.Option(help="Write the names to this file.")] = None) -> None:
