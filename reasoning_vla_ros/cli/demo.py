@@ -1,0 +1,142 @@
+"""Commands to begin with: the demo, a recording and a model to try."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reasoning_vla_ros.cli.common import app, console, says_what_is_wrong
+
+
+@app.command()
+@says_what_is_wrong
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder for the recording, the plans and the report.")] = Path(
+        "output/demo"
+    ),
+    model: Annotated[
+        str | None, typer.Option(help="Folder of a model. Default: a small untrained one, made here.")
+    ] = None,
+    kitti: Annotated[Path | None, typer.Option(help="A KITTI odometry folder. Default: a drive is rendered.")] = None,
+    bag: Annotated[Path | None, typer.Option(help="Your own bag, with images on /camera/front/image.")] = None,
+    num_samples: Annotated[int, typer.Option(min=1, help="Candidates a plan.")] = 3,
+    max_plans: Annotated[int | None, typer.Option(min=1, help="Stop after so many plans.")] = None,
+    realtime: Annotated[bool, typer.Option(help="Play at the recording's pace instead of waiting for plans.")] = False,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads of the inference; 0 leaves PyTorch's choice.")] = 1,
+) -> None:
+    """Play a recording through the real node over DDS, record its plans, score them and write a report."""
+    from reasoning_vla_ros.evaluation import score_recorded_plans
+    from reasoning_vla_ros.evaluation.cameras import parse_camera
+    from reasoning_vla_ros.evaluation.command import model_notes, print_headline
+
+    try:
+        from reasoning_vla_ros.ros.demo import DemoError, run_demo
+    except ImportError as error:
+        raise OSError(
+            f"the demo runs the real node, which needs ROS 2 and the built package ({error}); "
+            "`make demo` sets both up, `. scripts/ros_env.sh` makes them visible"
+        ) from error
+
+    output.mkdir(parents=True, exist_ok=True)
+    model = model or str(_small_model(output / "model"))
+    recording = bag or _recording(output / "recording.mcap", kitti)
+    parameters = {"num_samples": num_samples, "max_reasoning_tokens": 32, "threads": threads}
+    try:
+        result = run_demo(
+            recording,
+            model,
+            output,
+            {"front:1": "/camera/front/image"},
+            parameters=parameters,
+            max_plans=max_plans,
+            realtime=realtime,
+            console=console,
+        )
+    except DemoError as error:
+        raise OSError(str(error)) from error
+    console.print(f"{result.num_plans} plans from {result.num_frames} frames in {result.seconds:.0f} s")
+    with console.status("Scoring and drawing"):
+        scores = score_recorded_plans(
+            recording,
+            result.plans_path,
+            output,
+            cameras=[parse_camera("front:1=/camera/front/image")],
+            planner_name=model,
+            notes=model_notes(model),
+        )
+    print_headline(scores, console)
+    console.print(f"\n[bold]Open {scores.report_path} in a browser[/bold]; pictures are in {output / 'pictures'}")
+
+
+def _small_model(folder: Path) -> Path:
+    if not (folder / "config.json").exists():
+        from reasoning_vla_ros.models.small import build_small_model
+
+        with console.status("Making a small model"):
+            build_small_model(folder)
+    return folder
+
+
+def _recording(path: Path, kitti: Path | None) -> Path:
+    """The recording to play: the KITTI folder's, or one rendered here."""
+    if kitti is not None:
+        import_kitti(kitti, path, overwrite=True)
+        return path
+    from reasoning_vla_ros.simulation.rendered_drive import render_drive
+
+    with console.status("Rendering a drive"):
+        render_drive(path, overwrite=True)
+    console.print(f"{path}: a rendered drive")
+    return path
+
+
+@app.command("import-kitti")
+@says_what_is_wrong
+def import_kitti(
+    folder: Annotated[Path, typer.Argument(help="A KITTI odometry sequence: images, calib.txt, times and poses.")],
+    bag: Annotated[Path, typer.Argument(help="The bag to write; ending in .mcap, a single file.")],
+    poses: Annotated[str, typer.Option(help="File of poses in the folder.")] = "auto",
+    camera_height_m: Annotated[float, typer.Option(help="Height of the camera above the ground.")] = 1.65,
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing bag.")] = False,
+) -> None:
+    """Turn a KITTI odometry folder into a bag of images, calibration, odometry and tf."""
+    from rich.progress import Progress
+
+    from reasoning_vla_ros.bags.kitti import import_kitti as run
+
+    with Progress(console=console) as progress:
+        task = progress.add_task("Writing poses and images")
+        summary = run(
+            folder,
+            bag,
+            poses=poses,
+            camera_height_m=camera_height_m,
+            overwrite=overwrite,
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    console.print(
+        f"{summary.path}: {summary.num_images} images, {summary.num_poses} poses, "
+        f"{(summary.end_ns - summary.start_ns) * 1e-9:.1f} s, {summary.length_m:.0f} m"
+    )
+
+
+@app.command("make-model")
+@says_what_is_wrong
+def make_model(
+    folder: Annotated[Path, typer.Argument(help="Where to save it.")],
+    seed: Annotated[int, typer.Option(help="Of the random weights.")] = 0,
+    tokenizer: Annotated[
+        str | None, typer.Option(help="Trajectory tokenizer, such as driving-klt-8. Default: 128 tokens a plan.")
+    ] = None,
+    kind: Annotated[
+        str, typer.Option(help="alpamayo_reasoning_vla; or alpamayo_r1 or alpamayo1_5 with an action expert.")
+    ] = "alpamayo_reasoning_vla",
+) -> None:
+    """Make a small ReasoningVLA with random weights, to try the pipeline without a checkpoint. It knows nothing."""
+    from reasoning_vla_ros.models.small import build_small_model
+
+    model = build_small_model(folder, seed, traj_tokenizer=tokenizer, kind=kind)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    console.print(f"{folder}: {count / 1e6:.1f} million parameters, [yellow]untrained[/yellow]")
