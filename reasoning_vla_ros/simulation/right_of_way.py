@@ -1,0 +1,167 @@
+"""Who gives way: at crossings, into roundabouts, where lanes merge. The same rules for the ego and the traffic.
+
+The ego only knows what its camera sees (`sees`); the traffic gives way to an ego that cannot see it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from highway_env.vehicle.kinematics import Vehicle
+
+from reasoning_vla_ros.simulation.road_map import LaneIndex, RightOfWay, RoadMap, lane_points, mirrored
+
+if TYPE_CHECKING:
+    from reasoning_vla_ros.simulation.traffic import TrafficRoad
+
+HazardKind = Literal["oncoming", "crossing", "ring", "merging"]
+APPROACH_M = 60.0
+MERGE_ZONE_M = 95.0
+LATE_BRAKE_MPS2 = 4.0  # who would have to brake harder than this goes on
+_Conflict = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """Something to give way to: keep `gap_m` (from the front bumper) to a point that moves on with `speed_mps`."""
+
+    kind: HazardKind
+    vehicle: Vehicle
+    gap_m: float
+    speed_mps: float
+
+
+def hazards(road: TrafficRoad, vehicle: Vehicle, sees: Callable[[Vehicle], bool]) -> list[Hazard]:
+    """What `vehicle` has to give way to, among the vehicles for which `sees` is true."""
+    rule = road.map.right_of_way
+    if rule is None:
+        return []
+    others = [other for other in road.vehicles if other is not vehicle and sees(other)]
+    if rule.kind == "crossing":
+        return _at_crossing(road, rule, vehicle, others)
+    if rule.kind == "roundabout":
+        return _into_ring(road, rule, vehicle, others)
+    return _where_lanes_merge(road, rule, vehicle, others)
+
+
+def _connector(road: TrafficRoad, rule: RightOfWay, vehicle: Vehicle) -> tuple[LaneIndex, float, bool] | None:
+    """The connector that a vehicle is on or comes to next, arc length on it (negative before), and which of the two."""
+    s_m = vehicle.lane.local_coordinates(vehicle.position)[0]
+    if vehicle.lane_index in rule.connectors:
+        return vehicle.lane_index, s_m, True
+    following = road.following(vehicle.lane_index, vehicle.way)
+    if following in rule.connectors:
+        return following, s_m - vehicle.lane.length, False
+    return None
+
+
+def _at_crossing(road: TrafficRoad, rule: RightOfWay, vehicle: Vehicle, others: list[Vehicle]) -> list[Hazard]:
+    mine = _connector(road, rule, vehicle)
+    if mine is None:
+        return []
+    lane, s_m, is_inside = mine
+    front_m = s_m + vehicle.LENGTH / 2
+    if front_m < -APPROACH_M or (not is_inside and vehicle.speed**2 / (2 * LATE_BRAKE_MPS2) > -front_m + 0.5):
+        return []
+    found = []
+    for other in others:
+        theirs = _connector(road, rule, other)
+        if theirs is None or theirs[1] < -APPROACH_M:
+            continue
+        conflict = _conflict(road.map, lane, theirs[0])
+        if conflict is None:
+            continue
+        start_m, end_m, their_start_m, their_end_m = conflict
+        their_front_m, their_rear_m = theirs[1] + other.LENGTH / 2, theirs[1] - other.LENGTH / 2
+        if their_rear_m > their_end_m:
+            continue
+        kind: HazardKind = "oncoming" if np.cos(other.heading - vehicle.heading) < -0.5 else "crossing"
+        if is_inside:
+            if their_front_m > their_start_m - 1.0 and front_m < start_m and theirs[2]:
+                found.append(Hazard(kind, other, start_m - front_m - 0.5, 0.0))
+            continue
+        pace = max(vehicle.speed, 4.0)
+        if theirs[2]:
+            gone_s = (their_end_m - their_rear_m) / max(other.speed, 2.0)
+            must_wait = (start_m - front_m) / pace < gone_s + 0.7
+        else:
+            mine_rank, their_rank = rule.ranks[lane], rule.ranks[theirs[0]]
+            goes_first = their_rank > mine_rank or (their_rank == mine_rank and theirs[1] > s_m)
+            there_s = (their_start_m - their_front_m) / max(other.speed, 4.0)
+            clear_s = (end_m - s_m + vehicle.LENGTH / 2) / pace
+            must_wait = goes_first and there_s < clear_s + getattr(vehicle, "patience_s", 1.0)
+        if must_wait:
+            found.append(Hazard(kind, other, max(-front_m, 0.3), 0.0))
+    return found
+
+
+def _into_ring(road: TrafficRoad, rule: RightOfWay, vehicle: Vehicle, others: list[Vehicle]) -> list[Hazard]:
+    mine = _connector(road, rule, vehicle)
+    if mine is None:
+        return []
+    lane, s_m, is_inside = mine
+    line_m = ring_line_m(road.map, lane)
+    front_m = s_m + vehicle.LENGTH / 2 - line_m
+    if front_m < -APPROACH_M or vehicle.speed**2 / (2 * LATE_BRAKE_MPS2) > -front_m + 0.5:
+        return []
+    connector = road.network.get_lane(lane)
+    entry = mirrored(connector.position(connector.length, 0.0))
+    entry_angle = float(np.arctan2(entry[1], entry[0]))
+    mine_s = (connector.length - s_m) / max(vehicle.speed, 4.0)
+    found = []
+    for other in others:
+        x, y = mirrored(other.position)
+        if abs(float(np.hypot(x, y)) - rule.radius_m) > 2.6 or other.lane_index[0].startswith("e"):
+            continue
+        upstream_m = rule.radius_m * float((entry_angle - np.arctan2(y, x)) % (2 * np.pi))
+        their_s = upstream_m / max(other.speed, 3.0)
+        if upstream_m < 32.0 and mine_s - 2.0 < their_s < mine_s + 1.5 + getattr(vehicle, "patience_s", 1.0):
+            found.append(Hazard("ring", other, max(-front_m, 0.3), 0.0))
+    return found
+
+
+def _where_lanes_merge(road: TrafficRoad, rule: RightOfWay, vehicle: Vehicle, others: list[Vehicle]) -> list[Hazard]:
+    if vehicle.lane_index not in rule.connectors:
+        return []
+    x, merge_x = float(vehicle.position[0]), rule.center[0]
+    if not merge_x - MERGE_ZONE_M < x < merge_x:
+        return []
+    on_ramp = vehicle.lane_index != rule.connectors[1]
+    found = []
+    for other in others:
+        if other.lane_index not in rule.connectors or (other.lane_index != rule.connectors[1]) == on_ramp:
+            continue
+        ahead_m = float(other.position[0]) - x
+        if (ahead_m > 0 or (ahead_m == 0 and other.number < vehicle.number)) and ahead_m < 45.0:
+            gap_m = max(ahead_m - (vehicle.LENGTH + other.LENGTH) / 2, 2.0 + 0.05 * (merge_x - x))
+            found.append(Hazard("merging", other, gap_m, float(other.speed)))
+        elif other is road.ego and ahead_m > -8.0 and not road.ego_sees(vehicle):
+            found.append(Hazard("merging", other, 2.0, float(other.speed)))
+    return found
+
+
+def _conflict(road_map: RoadMap, lane: LaneIndex, other: LaneIndex) -> _Conflict | None:
+    """Arc lengths from and to which both connectors are nearer than a vehicle's width, first on `lane`; or None."""
+    known = road_map.conflicts
+    if (lane, other) not in known:
+        known[lane, other] = None
+        if lane[0] != other[0]:
+            mine, theirs = (lane_points(road_map.network.get_lane(index), 0.5) for index in (lane, other))
+            near = np.hypot(*np.moveaxis(mine[:, None] - theirs[None], -1, 0)) < 2.6
+            if near.any():
+                on_mine, on_theirs = np.flatnonzero(near.any(1)) * 0.5, np.flatnonzero(near.any(0)) * 0.5
+                known[lane, other] = (*map(float, on_mine[[0, -1]]), *map(float, on_theirs[[0, -1]]))
+    return known[lane, other]
+
+
+def ring_line_m(road_map: RoadMap, lane: LaneIndex) -> float:
+    """Arc length on a connector into the ring at which to wait: where it comes within 4.6 m of the ring's middle."""
+    if lane not in road_map.waiting_lines_m:
+        assert road_map.right_of_way is not None
+        points = lane_points(road_map.network.get_lane(lane), 0.5)
+        is_near = np.hypot(points[:, 0], points[:, 1]) < road_map.right_of_way.radius_m + 4.6
+        road_map.waiting_lines_m[lane] = float(np.argmax(is_near) * 0.5)
+    return road_map.waiting_lines_m[lane]
