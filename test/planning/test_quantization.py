@@ -21,17 +21,21 @@ def only(monkeypatch: pytest.MonkeyPatch, *installed: str) -> None:
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The release's parts in a small shape."""
+    """The release's parts in a small shape, with weights so large that each layer adds as much as it gets."""
     folder = tmp_path_factory.mktemp("release_like")
     torch.manual_seed(0)
-    build_release_shape("cpu", torch.float32, "small").save_pretrained(folder)
+    model = build_release_shape("cpu", torch.float32, "small")
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear):
+            torch.nn.init.normal_(module.weight, std=module.in_features**-0.5)
+    model.save_pretrained(folder)
     return folder
 
 
 @pytest.mark.parametrize(
     ("package", "name", "share"),
-    # Measured here: 0.5, 0.9 and 9 % of the velocity's standard deviation.
-    [("torchao", "int8", 0.02), ("bitsandbytes", "int8", 0.03), ("bitsandbytes", "int4", 0.25)],
+    # Measured here with three seeds: 0.9 to 1.8, 1.4 to 2.8 and 12 to 23 % of the velocity's standard deviation.
+    [("torchao", "int8", 0.04), ("bitsandbytes", "int8", 0.05), ("bitsandbytes", "int4", 0.4)],
 )
 def test_quantised_models_compute_nearly_the_same(
     monkeypatch: pytest.MonkeyPatch, checkpoint: Path, package: str, name: str, share: float
@@ -50,7 +54,7 @@ def test_quantised_models_compute_nearly_the_same(
     assert changed == {name for name in linear if not name.startswith(UNQUANTIZED)}
     assert len(changed) == 2 * 3 * 7  # two transformers of three layers
     needed, found = velocity(exact), velocity(model)
-    assert 0 < float((found - needed).abs().max()) <= share * float(needed.std())
+    assert 0 < float((found - needed).square().mean().sqrt()) <= share * float(needed.std())
 
 
 @torch.no_grad()
