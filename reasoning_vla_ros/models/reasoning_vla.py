@@ -230,7 +230,7 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin, TokenSamplingMixin):
         position_ids: Tensor | None = None,
         past_key_values: Any = None,
         use_cache: bool | None = None,
-        logits_to_keep: int = 0,
+        logits_to_keep: int | Tensor = 0,
         **kwargs: Any,
     ) -> Any:
         """Logits, and the loss when labels are given.

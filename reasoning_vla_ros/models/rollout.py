@@ -38,18 +38,13 @@ class Rollout:
         position_ids, self.next_position = model.backend.position_ids(
             model.vlm, input_ids, inputs.get("image_grid_thw"), self.mask
         )
-        # The newest token of a row that is padded on the right is not the last column's.
-        newest = _newest(self.mask)
-        ends_together = bool((newest == self.mask.shape[1] - 1).all())
+        # Rows that are padded on the right end in columns of their own; logits are made in those columns alone.
+        columns, which = _newest(self.mask).unique(return_inverse=True)
         output = model(
-            attention_mask=self.mask,
-            position_ids=position_ids,
-            use_cache=True,
-            logits_to_keep=1 if ends_together else 0,
-            **inputs,
+            attention_mask=self.mask, position_ids=position_ids, use_cache=True, logits_to_keep=columns, **inputs
         )
         self.cache = output.past_key_values
-        self.logits: Tensor = output.logits[:, -1] if ends_together else _at(output.logits, newest)
+        self.logits: Tensor = _at(output.logits, which)
         self.written: list[tuple[Tensor, Tensor]] = []
         if num_samples > 1:
             self.cache.batch_repeat_interleave(num_samples)
