@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +72,13 @@ def test_what_is_no_config(tmp_path: Path, content: str) -> None:
 @pytest.mark.parametrize("path", sorted((REPO / "config/train").glob("*.yaml")), ids=lambda path: path.name)
 def test_the_files_in_the_repository_are_read(path: Path) -> None:
     assert read_config(path).mode == path.stem.partition("_")[0]
+
+
+def test_configs_and_fits_load_no_transformers() -> None:
+    """They take seconds to import, which fitting a tokenizer need not wait for."""
+    code = (
+        "import sys, reasoning_vla_ros.training as training\n"
+        "assert training.TrainConfig() and training.fit_tokenizer_command\n"
+        "sys.exit(bool({'transformers', 'accelerate', 'peft'} & sys.modules.keys()))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPO)
