@@ -1,4 +1,4 @@
-"""config/planner.param.yaml and schema/planner.schema.json, written from the parameters' table.
+"""Parameter files and schemas of the nodes, written from their tables.
 
 python -m reasoning_vla_ros.ros.parameter_files [ROOT]
 """
@@ -8,55 +8,88 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reasoning_vla_ros.ros.parameters import ParameterSpec, parameter_specs
+from reasoning_vla_ros.ros.follower_parameters import FollowerParameters
+from reasoning_vla_ros.ros.parameter_specs import ParameterSpec, ParameterValues, specs_of
+from reasoning_vla_ros.ros.parameters import PlannerParameters
+from reasoning_vla_ros.ros.simulator_parameters import SimulatorParameters
 
-CONFIG_FILE = Path("config/planner.param.yaml")
-SCHEMA_FILE = Path("schema/planner.schema.json")
 _JSON_TYPES = {"bool": "boolean", "integer": "integer", "double": "number", "string": "string"}
 
 
-def config_yaml() -> str:
-    """All parameters with their defaults, for `ros2 run ... --ros-args --params-file`."""
-    lines = [
-        "# Parameters of planner_node with their defaults. Written from reasoning_vla_ros/ros/parameters.py;",
-        "# that one is to be edited. Those marked dynamic take effect at once, the others when the node is configured.",
-        "/**:",
-        "  ros__parameters:",
-    ]
-    for spec in parameter_specs():
-        lines += textwrap.wrap(_comment(spec), 112, initial_indent="    # ", subsequent_indent="    # ")
-        lines.append(f"    {spec.name}: {_yaml_value(spec.default)}")
-    return "\n".join(lines) + "\n"
+@dataclass(frozen=True)
+class ParameterFile:
+    """The parameters of one node.
+
+    Attributes:
+        name: of the files, as in config/<name>.param.yaml and schema/<name>.schema.json.
+        table: of the parameters.
+        module: that the table is in.
+        others_take_effect: what those wait for that are not dynamic.
+    """
+
+    name: str
+    table: type[ParameterValues]
+    module: str
+    others_take_effect: str = "when the node starts"
+
+    @property
+    def config_path(self) -> Path:
+        return Path(f"config/{self.name}.param.yaml")
+
+    @property
+    def schema_path(self) -> Path:
+        return Path(f"schema/{self.name}.schema.json")
+
+    def config_yaml(self) -> str:
+        """All parameters with their defaults, for `ros2 run ... --ros-args --params-file`."""
+        source = f"reasoning_vla_ros/ros/{self.module}.py"
+        lines = [
+            f"# Parameters of {self.name}_node with their defaults. Written from {source};",
+            "# that one is to be edited. Those marked dynamic take effect at once, the others "
+            f"{self.others_take_effect}.",
+            "/**:",
+            "  ros__parameters:",
+        ]
+        for spec in specs_of(self.table):
+            lines += textwrap.wrap(_comment(spec), 112, initial_indent="    # ", subsequent_indent="    # ")
+            lines.append(f"    {spec.name}: {_yaml_value(spec.default)}")
+        return "\n".join(lines) + "\n"
+
+    def schema_json(self) -> str:
+        """JSON schema of that file."""
+        parameters = {
+            "type": "object",
+            "properties": {spec.name: _property(spec) for spec in specs_of(self.table)},
+            "additionalProperties": False,
+        }
+        schema = {
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "title": f"Parameters of {self.name}_node",
+            "type": "object",
+            "definitions": {self.name: parameters},
+            "properties": {
+                "/**": {
+                    "type": "object",
+                    "properties": {"ros__parameters": {"$ref": f"#/definitions/{self.name}"}},
+                    "required": ["ros__parameters"],
+                    "additionalProperties": False,
+                }
+            },
+            "required": ["/**"],
+            "additionalProperties": False,
+        }
+        return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def schema_json() -> str:
-    """JSON schema of that file."""
-    specs = parameter_specs()
-    parameters = {
-        "type": "object",
-        "properties": {spec.name: _property(spec) for spec in specs},
-        "additionalProperties": False,
-    }
-    schema = {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "Parameters of planner_node",
-        "type": "object",
-        "definitions": {"planner": parameters},
-        "properties": {
-            "/**": {
-                "type": "object",
-                "properties": {"ros__parameters": {"$ref": "#/definitions/planner"}},
-                "required": ["ros__parameters"],
-                "additionalProperties": False,
-            }
-        },
-        "required": ["/**"],
-        "additionalProperties": False,
-    }
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+PARAMETER_FILES = (
+    ParameterFile("planner", PlannerParameters, "parameters", "when the node is configured"),
+    ParameterFile("follower", FollowerParameters, "follower_parameters"),
+    ParameterFile("simulator", SimulatorParameters, "simulator_parameters"),
+)
 
 
 def _comment(spec: ParameterSpec) -> str:
@@ -92,10 +125,11 @@ def _property(spec: ParameterSpec) -> dict[str, Any]:
 
 def main() -> None:
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path.cwd()
-    for file, text in ((CONFIG_FILE, config_yaml()), (SCHEMA_FILE, schema_json())):
-        (root / file).parent.mkdir(exist_ok=True)
-        (root / file).write_text(text, encoding="utf-8")
-        print(root / file)
+    for file in PARAMETER_FILES:
+        for path, text in ((file.config_path, file.config_yaml()), (file.schema_path, file.schema_json())):
+            (root / path).parent.mkdir(exist_ok=True)
+            (root / path).write_text(text, encoding="utf-8")
+            print(root / path)
 
 
 if __name__ == "__main__":

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 
-from reasoning_vla_ros.ros.parameters import (
-    ParameterError,
-    ParameterSpec,
-    PlannerParameters,
-    parameter_specs,
-    parameters_from,
-)
+from reasoning_vla_ros.ros.parameter_specs import ParameterError, ParameterSpec, ValuesT, specs_of, values_from
 
 
-class ParameterTable:
+class ParameterTable(Generic[ValuesT]):
     """Declares all parameters on a node and keeps their values.
 
     An unusable value from a launch or YAML file does not end the process: the parameter gets its default, and `read`
@@ -27,24 +21,34 @@ class ParameterTable:
 
     Args:
         node: the node.
-        is_configured: whether parameters that take effect at configuration may not change now.
+        table: the parameters.
+        is_configured: whether only dynamic parameters may change now.
+        others_take_effect: what the others wait for, and how to get there.
     """
 
-    def __init__(self, node: Node, is_configured: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        table: type[ValuesT],
+        is_configured: Callable[[], bool],
+        others_take_effect: str = "when the node is configured; clean it up first",
+    ) -> None:
+        self._others_take_effect = others_take_effect
         self._node = node
+        self._table = table
         self._is_configured = is_configured
-        self._specs = {spec.name: spec for spec in parameter_specs()}
+        self._specs = {spec.name: spec for spec in specs_of(table)}
         self._problems: dict[str, str] = {}
-        self.values = PlannerParameters()
+        self.values = table()
         for spec in self._specs.values():
             self._declare(spec)
         node.add_on_set_parameters_callback(self._on_set)
 
-    def read(self) -> PlannerParameters:
+    def read(self) -> ValuesT:
         """All values, which `values` then holds too. Raises ParameterError with every problem there is."""
         if self._problems:
             raise ParameterError("; ".join(f"{name}: {problem}" for name, problem in self._problems.items()))
-        self.values = parameters_from({name: self._node.get_parameter(name).value for name in self._specs})
+        self.values = values_from(self._table, {name: self._node.get_parameter(name).value for name in self._specs})
         return self.values
 
     def _declare(self, spec: ParameterSpec) -> None:
@@ -67,14 +71,18 @@ class ParameterTable:
                 continue
             problem = spec.problem(parameter.value)
             if not problem and self._is_configured() and not spec.dynamic:
-                problem = "takes effect when the node is configured; clean it up first"
+                problem = f"takes effect {self._others_take_effect}"
             if problem:
                 return SetParametersResult(successful=False, reason=f"{spec.name}: {problem}")
             accepted[spec.name] = parameter.value
+        try:
+            values = dataclasses.replace(self.values, **accepted)
+        except ParameterError as error:  # values that are sound one by one, but not together
+            return SetParametersResult(successful=False, reason=str(error))
         for name in accepted:
             self._problems.pop(name, None)
         if self._is_configured():
-            self.values = dataclasses.replace(self.values, **accepted)
+            self.values = values
         return SetParametersResult(successful=True)
 
 

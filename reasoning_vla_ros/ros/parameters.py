@@ -1,52 +1,59 @@
-"""The planner node's parameters: one table, from which declaration, checks, YAML file and schema come.
-
-The table is the dataclass :class:`PlannerParameters`; each field carries its description, bounds and choices. A
-parameter that is not dynamic takes effect when the node is configured.
-"""
+"""The planner node's parameters."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, get_type_hints
+from dataclasses import dataclass
+from typing import Any
 
 from reasoning_vla_ros.planning.camera_rig import CameraRig, RigError
 from reasoning_vla_ros.planning.observation_builder import ObservationConfig
 from reasoning_vla_ros.planning.placement import OFFLOADS
 from reasoning_vla_ros.planning.quantization import QUANTIZATIONS
 from reasoning_vla_ros.planning.settings import ACTION_DECODERS, FLOW_SOLVERS, FlowSettings, PlannerSettings
+from reasoning_vla_ros.ros.parameter_specs import (
+    ParameterError,
+    ParameterSpec,
+    ParameterValues,
+    parameter,
+    specs_of,
+    values_from,
+)
 
 DEFAULT_CAMERAS = ("front:1",)
 
 
-class ParameterError(ValueError):
-    """Parameters that the node cannot work with; the message has each one's value and what it needed."""
+def parse_cameras(entries: tuple[str, ...] | list[str]) -> tuple[tuple[int, str], ...]:
+    """(camera id, name) pairs of entries such as "front:1".
+
+    A name is part of a topic name, so it may hold letters, digits and underscores only.
+
+    Raises:
+        ParameterError: another form, or ids that do not ascend.
+    """
+    cameras = []
+    for entry in entries:
+        name, separator, camera_id = entry.partition(":")
+        if not separator or not camera_id.isdecimal() or not name.isidentifier() or not name.isascii():
+            raise ParameterError(f"a camera needs the form name:id, as in front:1, got {entry!r}")
+        cameras.append((int(camera_id), name))
+    ids, names = [camera[0] for camera in cameras], [camera[1] for camera in cameras]
+    if ids != sorted(set(ids)) or len(set(names)) != len(names):
+        raise ParameterError(f"cameras need ascending ids and distinct names, got {list(entries)}")
+    return tuple(cameras)
 
 
-def parameter(
-    default: Any,
-    description: str,
-    *,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    choices: tuple[str, ...] = (),
-    dynamic: bool = False,
-) -> Any:
-    """A field of the table. Bounds are inclusive."""
-    metadata = {
-        "description": description,
-        "minimum": minimum,
-        "maximum": maximum,
-        "choices": choices,
-        "dynamic": dynamic,
-    }
-    return field(default=default, metadata=metadata)
+def camera_problem(entries: tuple[str, ...] | list[str]) -> str:
+    """What is wrong with entries such as "front:1"; empty when nothing is."""
+    try:
+        parse_cameras(entries)
+    except ParameterError as error:
+        return str(error)
+    return ""
 
 
 @dataclass(frozen=True)
-class PlannerParameters:
+class PlannerParameters(ParameterValues):
     """Values of all parameters, checked one by one. Lists are tuples."""
 
     model_path: str = parameter("", "Folder of the model, or its hub id.")
@@ -105,6 +112,7 @@ class PlannerParameters:
     cameras: tuple[str, ...] = parameter(
         DEFAULT_CAMERAS,
         "Cameras as name:id, ids ascending; images come on ~/input/<name>/image, t0 from the first camera.",
+        check=camera_problem,
     )
     camera_rig: str = parameter(
         "",
@@ -152,15 +160,6 @@ class PlannerParameters:
     autostart: bool = parameter(
         True, "The executable configures and activates the node itself; false leaves it to a lifecycle manager."
     )
-
-    def __post_init__(self) -> None:
-        problems = [
-            f"{spec.name}: {problem}"
-            for spec in parameter_specs()
-            if (problem := spec.problem(getattr(self, spec.name)))
-        ]
-        if problems:
-            raise ParameterError("; ".join(problems))
 
     def rig(self) -> CameraRig | None:
         """The rig that camera_rig names; None where it names none.
@@ -221,103 +220,11 @@ class PlannerParameters:
             raise ParameterError(str(error)) from error
 
 
-TYPE_NAMES = {
-    bool: "bool",
-    int: "integer",
-    float: "double",
-    str: "string",
-    tuple[str, ...]: "string_array",
-}
-
-
-@dataclass(frozen=True)
-class ParameterSpec:
-    """One row of the table. `type_name` is bool, integer, double, string or string_array."""
-
-    name: str
-    type_name: str
-    default: Any
-    description: str
-    minimum: float | None
-    maximum: float | None
-    choices: tuple[str, ...]
-    dynamic: bool
-
-    @property
-    def demand(self) -> str:
-        """What a value has to be."""
-        if self.type_name == "string_array":
-            return f'needed a string_array of at least one entry like "{self.default[0]}"'
-        bounds = f" within {self.minimum:g}..{self.maximum:g}" if self.minimum is not None else ""
-        hint = ", written with a point as in 1.0" if self.type_name == "double" else ""
-        return f"needed a {self.type_name}{bounds}{hint}"
-
-    def problem(self, value: Any) -> str:
-        """What is wrong with a value: what it was and what it should be. Empty when nothing is."""
-        # ROS gives an empty list of a YAML file no type: it arrives as None, or as an array of bytes.
-        if self.type_name == "string_array" and value in (None, (), [], b""):
-            return f"{self.demand}, got none"
-        if problem := self._type_problem(value):
-            return problem
-        if self.choices and value not in self.choices:
-            return f"needed one of {', '.join(self.choices)}, got {value!r}"
-        low, high = self.minimum, self.maximum
-        if low is not None and high is not None and not low <= value <= high:
-            return f"needed {low:g}..{high:g}, got {value:g}"
-        if self.name == "cameras":
-            try:
-                parse_cameras(value)
-            except ParameterError as error:
-                return str(error)
-        return ""
-
-    def _type_problem(self, value: Any) -> str:
-        fits = {
-            "bool": isinstance(value, bool),
-            "integer": isinstance(value, int) and not isinstance(value, bool),
-            "double": isinstance(value, float) and math.isfinite(value),
-            "string": isinstance(value, str),
-            "string_array": isinstance(value, (list, tuple)) and all(isinstance(entry, str) for entry in value),
-        }
-        if fits[self.type_name]:
-            return ""
-        hint = f" (write {value}.0)" if self.type_name == "double" and isinstance(value, int) else ""
-        return f"needed a {self.type_name}{hint}, got {value!r}"
-
-
 def parameter_specs() -> tuple[ParameterSpec, ...]:
-    """The table, in the order of the fields."""
-    types = get_type_hints(PlannerParameters)
-    return tuple(
-        ParameterSpec(name=entry.name, type_name=TYPE_NAMES[types[entry.name]], default=entry.default, **entry.metadata)
-        for entry in dataclasses.fields(PlannerParameters)
-    )
-
-
-def parse_cameras(entries: tuple[str, ...] | list[str]) -> tuple[tuple[int, str], ...]:
-    """(camera id, name) pairs of entries such as "front:1".
-
-    A name is part of a topic name, so it may hold letters, digits and underscores only.
-
-    Raises:
-        ParameterError: another form, or ids that do not ascend.
-    """
-    cameras = []
-    for entry in entries:
-        name, separator, camera_id = entry.partition(":")
-        if not separator or not camera_id.isdecimal() or not name.isidentifier() or not name.isascii():
-            raise ParameterError(f"a camera needs the form name:id, as in front:1, got {entry!r}")
-        cameras.append((int(camera_id), name))
-    ids, names = [camera[0] for camera in cameras], [camera[1] for camera in cameras]
-    if ids != sorted(set(ids)) or len(set(names)) != len(names):
-        raise ParameterError(f"cameras need ascending ids and distinct names, got {list(entries)}")
-    return tuple(cameras)
+    """The planner's table, in the order of the fields."""
+    return specs_of(PlannerParameters)
 
 
 def parameters_from(values: Mapping[str, Any]) -> PlannerParameters:
     """Parameters of plain values, lists becoming tuples; what is left out has its default. Raises ParameterError."""
-    known = {spec.name for spec in parameter_specs()}
-    if unknown := sorted(set(values) - known):
-        raise ParameterError(f"unknown parameters {', '.join(unknown)}, known are {', '.join(sorted(known))}")
-    plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    return PlannerParameters(**plain)
+    return values_from(PlannerParameters, values)

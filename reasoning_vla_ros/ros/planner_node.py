@@ -69,7 +69,7 @@ class PlannerNode(LifecycleNode):
         super().__init__(NODE_NAME, **node_arguments)
         self._planner_factory = planner_factory
         self._health = PlannerHealth()
-        self._table = ParameterTable(self, lambda: self._worker is not None)
+        self._table = ParameterTable(self, PlannerParameters, lambda: self._worker is not None)
         self._log = LogThrottle(self.get_logger())
         self._inputs: Inputs | None = None
         self._outputs: Outputs | None = None
