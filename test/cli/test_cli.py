@@ -128,6 +128,8 @@ def test_a_made_model_evaluates(tmp_path: Path, bag: Path) -> None:
         (["--model", "{model}", "--tokenizer", "unicycle+uniform"], "3000 future"),
         (["--model", "{model}", "--temperature", "inf"], "finite, got inf"),
         (["--model", "{model}", "--dtype", "int8"], "dtype must be auto"),
+        (["--model", "{model}", "--quantization", "int2"], "quantization must be one of"),
+        (["--model", "{model}", "--device", "cpu", "--offload", "cpu"], "offload cpu moves weights from a GPU"),
         (["--model", "{model}", "--rig", "kitty"], "no rig has the name 'kitty'"),
     ],
 )

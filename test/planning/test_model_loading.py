@@ -195,9 +195,14 @@ def test_hub_ids_work_offline_from_the_cache(
     (repository / "refs/main").write_text("0" * 40)
     for name in VLM_FILES:
         shutil.copy(small_alpamayo_dir / "vlm" / name, snapshot / name)
+    checkpoint = tmp_path / "cache/models--owner--checkpoint"
+    shutil.copytree(release_like, checkpoint / "snapshots" / ("1" * 40))
+    (checkpoint / "refs").mkdir()
+    (checkpoint / "refs/main").write_text("1" * 40)
     code = (
         "from reasoning_vla_ros.planning.model_loading import load_model\n"
         f"print(len(load_model({str(release_like)!r}).tokenizer))\n"
+        "print(len(load_model('owner/checkpoint').tokenizer))\n"
         f"for names in (dict(path_or_id={str(release_like)!r}, vlm='owner/absent'), dict(path_or_id='owner/model')):\n"
         "    try: load_model(**names)\n"
         "    except FileNotFoundError as error: print(error)\n"
@@ -205,8 +210,8 @@ def test_hub_ids_work_offline_from_the_cache(
     environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    size, vlm_error, model_error = run.stdout.strip().split("\n")[:3]
-    assert int(size) == config["vocab_size"]
+    size, size_by_id, vlm_error, model_error = run.stdout.strip().split("\n")[:4]
+    assert int(size) == int(size_by_id) == config["vocab_size"]
     assert f"for 'owner/absent', holds no {', '.join(VLM_FILES)}. " in vlm_error
     assert f"`hf download owner/absent {' '.join(VLM_FILES)}` fetches them" in vlm_error
     assert model_error.startswith("owner/model is not in the hub's cache on this machine")

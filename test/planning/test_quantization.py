@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from reasoning_vla_ros.models.release_shape import build_release_shape
-from reasoning_vla_ros.planning import quantization
+from reasoning_vla_ros.planning import CameraFrames, Observation, Planner, PlannerSettings, quantization
 from reasoning_vla_ros.planning.model_loading import load_model
 from reasoning_vla_ros.planning.quantization import UNQUANTIZED, quantization_config
 
@@ -53,8 +54,19 @@ def test_quantised_models_compute_nearly_the_same(
     linear = {name for name, module in exact.named_modules() if isinstance(module, torch.nn.Linear)}
     assert changed == {name for name in linear if not name.startswith(UNQUANTIZED)}
     assert len(changed) == 2 * 3 * 7  # two transformers of three layers
+    assert np.isfinite(plan_xyz(model)).all()
     needed, found = velocity(exact), velocity(model)
     assert 0 < float((found - needed).square().mean().sqrt()) <= share * float(needed.std())
+
+
+def plan_xyz(model: torch.nn.Module) -> np.ndarray:
+    """[1, T, 3] of one grey image and straight driving."""
+    image = np.full((1, 64, 96, 3), 128, np.uint8)
+    xyz = np.zeros((16, 3), np.float32)
+    xyz[:, 0] = np.arange(-15, 1)
+    rot = np.tile(np.eye(3, dtype=np.float32), (16, 1, 1))
+    observation = Observation(10**18, (CameraFrames(0, "front", image, (0,)),), xyz, rot)
+    return Planner(model, PlannerSettings(max_reasoning_tokens=2)).plan(observation, seed=0).xyz
 
 
 @torch.no_grad()

@@ -75,3 +75,20 @@ def test_no_camera_says_what_an_entry_looks_like(empty: object) -> None:
 def test_parameters_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         PlannerParameters().seed = 1  # type: ignore[misc]
+
+
+def test_the_planner_is_loaded_as_the_parameters_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    from reasoning_vla_ros.planning import Planner
+    from reasoning_vla_ros.ros.model_loading import load_planner
+
+    asked: dict[str, object] = {}
+    monkeypatch.setattr(Planner, "from_pretrained", lambda path, **arguments: asked.update(arguments, path=path))
+    load_planner(
+        parameters_from(
+            {"model_path": "m", "vlm_path": "v", "dtype": "float16", "quantization": "int4", "offload": "cpu"}
+        )
+    )
+    names = ("path", "vlm", "dtype", "quantization", "offload", "tokenizer")
+    assert [asked[name] for name in names] == ["m", "v", "float16", "int4", "cpu", None]
+    with pytest.raises(ParameterError, match="quantization: needed one of none, int8, int4, got 'fp8'"):
+        parameters_from({"quantization": "fp8"})
