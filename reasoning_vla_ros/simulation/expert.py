@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reasoning_vla_ros.simulation.explaining import Term, explained
+from reasoning_vla_ros.simulation.explaining import Term, explained, of_lead
 from reasoning_vla_ros.simulation.facts import Decision, Fact
 from reasoning_vla_ros.simulation.lane_change import PAUSE_S, has_room, reason_to_change
 from reasoning_vla_ros.simulation.paths import Path
@@ -51,7 +52,8 @@ class ExpertDriver:
         self.settings = settings or ExpertSettings()
         self.target_lane: int | None = None
         self._changed_at_s = -PAUSE_S
-        self._change_fact: Fact | None = None
+        self._left_lane: int | None = None
+        self._left_for: int | None = None
 
     def drive(self, world: World, state: WorldState | None = None) -> EgoCommand:
         """The command for this instant; see :meth:`decide`."""
@@ -79,10 +81,8 @@ class ExpertDriver:
         acceleration = float(np.clip(binding.acceleration_mps2, lowest, self.settings.acceleration_mps2))
         acceleration = max(acceleration, -state.ego.speed_mps / 0.1)
         command = EgoCommand(acceleration, self._curvature(world, path, s_m, own != world.lane))
-        change = self._change_side(world, own)
-        meta, facts = explained(
-            state, path, s_m, binding, command, leads[0] if leads else None, change, self._change_fact
-        )
+        change, change_fact = self._change_side(world, own), self._change_fact(world, state, seen)
+        meta, facts = explained(state, path, s_m, binding, command, leads[0] if leads else None, change, change_fact)
         return Decision(command, facts, meta)
 
     def _choose_lane(
@@ -91,7 +91,7 @@ class ExpertDriver:
         if self.target_lane is not None:
             _, left_m = world.paths[own].project(state.ego.xy, world.s_m[own])
             if abs(left_m) < 0.35:
-                self.target_lane, self._changed_at_s, self._change_fact = None, state.time_s, None
+                self.target_lane, self._changed_at_s = None, state.time_s
             return own
         is_blocked = lead is not None and lead.thing.is_obstacle
         if lead is None or not reason_to_change(lead, state.speed_limit_mps):
@@ -102,11 +102,7 @@ class ExpertDriver:
             if 0 <= lane < len(world.paths) and has_room(
                 lead, world.paths[lane], world.s_m[lane], state.ego, seen, state.things
             ):
-                self.target_lane = lane
-                kind = "obstacle" if is_blocked else "lead_slower"
-                if not is_blocked and lead.speed_mps < 0.5:
-                    kind = "lead_stopped"
-                self._change_fact = Fact(kind, lead.thing.id, lead.thing.kind, lead.gap_m)  # type: ignore[arg-type]
+                self.target_lane, self._left_lane, self._left_for = lane, own, lead.thing.id
                 return lane
         return own
 
@@ -115,6 +111,19 @@ class ExpertDriver:
             return None
         _, left_m = world.paths[own].project(world.ego.xy, world.s_m[own])
         return "left" if left_m < 0 else "right"
+
+    def _change_fact(self, world: World, state: WorldState, seen: tuple[VehicleState, ...]) -> Fact | None:
+        """Why the lane is changed: what is ahead in the old lane, or that the new one is free once that is passed."""
+        if self.target_lane is None or self._left_lane is None:
+            return None
+        path, s_m = world.paths[self._left_lane], world.s_m[self._left_lane]
+        reasons = [one for one in on_path(seen, path, state.ego, s_m, 90.0) if one.thing.id == self._left_for]
+        side: Literal["left", "right"] = "left" if self.target_lane < self._left_lane else "right"
+        is_in_way = reasons and reasons[0].gap_m > 1.0
+        if not is_in_way or not (reasons[0].thing.is_obstacle or reasons[0].speed_mps < state.ego.speed_mps - 0.5):
+            return Fact("lane_free", side=side)
+        fact = of_lead(reasons[0], "decelerate", state)
+        return fact if fact.kind != "lead_close" else Fact("lane_free", side=side)
 
     def _limit_term(self, state: WorldState) -> Term:
         speed, limit = state.ego.speed_mps, state.speed_limit_mps
@@ -156,9 +165,15 @@ class ExpertDriver:
         ahead = on_path(seen, path, state.ego, s_m, 40.0)
         if not ahead:
             return []
-        _, left_m = path.project(state.ego.xy, s_m)
-        clear_m = state.ego.speed_mps * max(0.0, 2.4 - abs(left_m)) / 1.3
-        return [self._lead_term(ahead[0], state, 0.2)] if ahead[0].gap_m < clear_m + 4.0 else []
+        lead, ego = ahead[0], state.ego
+        _, left_m = path.project(ego.xy, s_m)
+        clear_m = ego.speed_mps * max(0.0, 2.4 - abs(left_m)) / 1.3 + 4.0
+        dx, dy = lead.thing.xy[0] - ego.xy[0], lead.thing.xy[1] - ego.xy[1]
+        beside_m = abs(float(np.cos(ego.yaw_rad) * dy - np.sin(ego.yaw_rad) * dx))
+        is_straight_ahead = beside_m < (lead.thing.width_m + ego.width_m) / 2 + 0.2
+        if lead.gap_m > clear_m or not is_straight_ahead or ego.speed_mps < 1.0:
+            return []
+        return [self._lead_term(lead, state, 0.2)]
 
     def _hazard_terms(self, world: World, state: WorldState) -> list[Term]:
         ego = world.road.ego

@@ -10,7 +10,7 @@ import numpy as np
 from reasoning_vla_ros.simulation.facts import Fact, FactKind, Lateral, Longitudinal, MetaAction
 from reasoning_vla_ros.simulation.paths import Path
 from reasoning_vla_ros.simulation.perception import OnPath
-from reasoning_vla_ros.simulation.world_state import EgoCommand, VehicleState, WorldState
+from reasoning_vla_ros.simulation.world_state import EgoCommand, Junction, VehicleState, WorldState
 
 TermKind = Literal["limit", "curve", "lead", "oncoming", "crossing", "ring", "merging"]
 CURVE_1PM = 1 / 160.0  # a bend that one sees as one
@@ -53,7 +53,7 @@ def explained(
     """
     bend = bend_ahead(path, s_m, state)
     longitudinal = _longitudinal(state, binding, command)
-    lateral = _lateral(state, bend, change)
+    lateral = _lateral(state, path, s_m, bend, change)
     cause = _cause(state, binding, longitudinal, lead, bend)
     facts: list[Fact] = []
     if change is not None and change_fact is not None:
@@ -61,13 +61,9 @@ def explained(
         if cause.kind in ("free_road", "speed_limit", "curve") or cause.subject_id == change_fact.subject_id:
             return MetaAction(longitudinal, lateral), tuple(facts)
     facts.insert(0, cause) if cause.kind in ("oncoming", "crossing", "ring", "merging") else facts.append(cause)
-    if (
-        state.junction is not None
-        and cause.kind != "turn"
-        and (is_turning(state) or cause.kind in ("oncoming", "ring"))
-    ):
-        distance_m = max(0.0, state.junction.distance_m - state.ego.length_m / 2)
-        facts.append(Fact("turn", distance_m=distance_m, side=state.junction.direction))
+    is_named = cause.kind in ("turn", "roundabout", "ring")
+    if state.junction is not None and not is_named and (is_turning(state) or cause.kind == "oncoming"):
+        facts.append(_of_junction(state, state.junction))
     return MetaAction(longitudinal, lateral), tuple(facts)
 
 
@@ -102,22 +98,28 @@ def _longitudinal(state: WorldState, binding: Term, command: EgoCommand) -> Long
     return "keep speed"
 
 
-def _lateral(state: WorldState, bend: tuple[Literal["left", "right"], float] | None, change: str | None) -> Lateral:
+def _lateral(
+    state: WorldState,
+    path: Path,
+    s_m: float,
+    bend: tuple[Literal["left", "right"], float] | None,
+    change: str | None,
+) -> Lateral:
     if change is not None:
         return "change lane left" if change == "left" else "change lane right"
     if state.junction is not None and is_turning(state):
         if state.junction.kind == "roundabout":
-            return "enter roundabout" if state.junction.distance_m > -4.0 else _around(state)
+            return "enter roundabout" if state.junction.distance_m > -4.0 else _around(path, s_m)
         return {"left": "turn left", "right": "turn right", "straight": "go straight"}[state.junction.direction]  # type: ignore[return-value]
     if bend is not None and bend[1] < 20.0:
         return "follow curve left" if bend[0] == "left" else "follow curve right"
     return "keep lane"
 
 
-def _around(state: WorldState) -> Lateral:
-    """On the ring one drives to the left, until the exit, which goes off to the right."""
-    assert state.junction is not None
-    return "follow curve left" if state.junction.end_m > 24.0 else "follow curve right"
+def _around(path: Path, s_m: float) -> Lateral:
+    """On the ring one drives to the left; in and out of it, to the right."""
+    turned = float(path.curvature[path.index(s_m) : path.index(s_m + 10.0) + 1].sum())
+    return "follow curve left" if turned > 0 else "follow curve right"
 
 
 def _cause(
@@ -133,39 +135,45 @@ def _cause(
         return _about(kind, binding.thing, state)
     is_lead_near = lead is not None and lead.gap_m < FREE_M
     if binding.kind == "lead" and lead is not None and lead.gap_m < 1.3 * FREE_M:
-        return _of_lead(lead, longitudinal, state)
+        return of_lead(lead, longitudinal, state)
     if state.junction is not None and is_turning(state, 45.0):
         if longitudinal in ("decelerate", "stop", "wait", "keep speed") or state.junction.distance_m > 0:
-            distance_m = max(0.0, state.junction.distance_m - state.ego.length_m / 2)
-            return Fact("turn", distance_m=distance_m, side=state.junction.direction)
+            return _of_junction(state, state.junction)
     if bend is not None and (binding.kind == "curve" or longitudinal == "keep speed") and longitudinal != "accelerate":
         return Fact("curve", distance_m=max(0.0, bend[1] - state.ego.length_m / 2), side=bend[0])
     if longitudinal == "accelerate" and is_lead_near and lead is not None:
-        return _of_lead(lead, longitudinal, state)
+        return of_lead(lead, longitudinal, state)
     if longitudinal != "accelerate" and state.ego.speed_mps > AT_LIMIT * state.speed_limit_mps:
         return Fact("speed_limit")
     if bend is not None and binding.kind == "curve" and longitudinal != "accelerate":
         return Fact("curve", distance_m=max(0.0, bend[1] - state.ego.length_m / 2), side=bend[0])
     if is_lead_near and lead is not None:
-        return _of_lead(lead, longitudinal, state)
+        return of_lead(lead, longitudinal, state)
     return Fact("free_road")
 
 
-def _of_lead(lead: OnPath, longitudinal: Longitudinal, state: WorldState) -> Fact:
-    thing = lead.thing
-    kind: FactKind
+def _of_junction(state: WorldState, junction: Junction) -> Fact:
+    distance_m = max(0.0, junction.distance_m - state.ego.length_m / 2)
+    return Fact("turn" if junction.kind == "crossing" else "roundabout", distance_m=distance_m, side=junction.direction)
+
+
+def of_lead(lead: OnPath, longitudinal: Longitudinal, state: WorldState) -> Fact:
+    """What there is to say about a vehicle or an obstacle ahead."""
+    thing, faster_mps = lead.thing, lead.speed_mps - state.ego.speed_mps
+    is_slowing = longitudinal in ("decelerate", "stop")
+    kind: FactKind = "lead_steady"
     if thing.is_obstacle:
         kind = "obstacle"
     elif lead.speed_mps < 0.5:
         kind = "lead_stopped"
-    elif longitudinal in ("decelerate", "stop", "wait") and thing.is_braking:
+    elif thing.is_braking:
         kind = "lead_braking"
-    elif longitudinal in ("decelerate", "stop") or lead.speed_mps < state.ego.speed_mps - 1.5:
+    elif faster_mps < (-0.5 if is_slowing else -1.5):
         kind = "lead_slower"
-    elif longitudinal == "accelerate" and lead.speed_mps > state.ego.speed_mps + 0.5:
+    elif is_slowing:
+        kind = "lead_close"
+    elif longitudinal == "accelerate" and faster_mps > 0.5:
         kind = "lead_leaving"
-    else:
-        kind = "lead_steady"
     return Fact(kind, thing.id, thing.kind, max(0.0, lead.gap_m))
 
 

@@ -13,6 +13,7 @@ FactKind = Literal[
     "lead_braking",
     "lead_slower",
     "lead_stopped",
+    "lead_close",
     "lead_steady",
     "lead_leaving",
     "curve",
@@ -23,6 +24,8 @@ FactKind = Literal[
     "ring",
     "merging",
     "turn",
+    "roundabout",
+    "lane_free",
 ]
 Longitudinal = Literal["accelerate", "keep speed", "decelerate", "stop", "wait"]
 Lateral = Literal[
@@ -55,7 +58,8 @@ class Fact:
     """A cause.
 
     Attributes:
-        kind: what it is. "turn" is the way that the navigation asks for.
+        kind: what it is. "turn" is a junction at which the navigation asks for a way, "roundabout" one that
+            is a roundabout.
         subject_id, subject: the vehicle or obstacle that it is about.
         distance_m: from the ego's front bumper along its path, or to where a curve or a junction begins.
         side: of a curve, a turn, or where something comes from.

@@ -32,6 +32,11 @@ def populate(road: TrafficRoad, setup: Setup, route: EgoRoute, lane: int, rng: n
         if setup.scenario.name in ("intersection", "roundabout"):
             approach_m = road.network.get_lane(way[0]).length
             s_m = approach_m - float(rng.uniform(-5.0 if way[0] != own_way[0] else 30.0, approach_m - 8.0))
+        elif setup.scenario.name == "merge":
+            start_x = float(road.network.get_lane(way[0]).position(0.0, 0.0)[0])
+            is_ramp = way[0][0] == "j"
+            reach_m = (-12.0, 35.0) if is_ramp != (own_way[0][0] == "j") and rng.random() < 0.6 else (-60.0, 240.0)
+            s_m = float(road.ego.position[0]) - start_x + float(rng.uniform(*reach_m))
         else:
             base_m = ego_s_m if way[0][:1] == own_way[0][:1] else float(rng.uniform(60.0, 400.0))
             s_m = base_m + float(rng.uniform(-60.0, 240.0) if rng.random() < 0.8 else rng.uniform(12.0, 60.0))

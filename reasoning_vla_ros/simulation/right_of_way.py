@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from highway_env.vehicle.kinematics import Vehicle
+from numpy.typing import NDArray
 
 from reasoning_vla_ros.simulation.road_map import LaneIndex, RightOfWay, RoadMap, lane_points, mirrored
 
@@ -21,6 +22,9 @@ HazardKind = Literal["oncoming", "crossing", "ring", "merging"]
 APPROACH_M = 60.0
 MERGE_ZONE_M = 95.0
 LATE_BRAKE_MPS2 = 4.0  # who would have to brake harder than this goes on
+RING_BRAKE_MPS2 = 6.0
+RING_LINE_M = 8.0  # from there, a camera with 100° sees the ring 30 m back from the entry
+RING_PACE_MPS = 6.5  # who drives slower on the ring may speed up
 _Conflict = tuple[float, float, float, float]
 
 
@@ -101,26 +105,53 @@ def _at_crossing(road: TrafficRoad, rule: RightOfWay, vehicle: Vehicle, others: 
 def _into_ring(road: TrafficRoad, rule: RightOfWay, vehicle: Vehicle, others: list[Vehicle]) -> list[Hazard]:
     mine = _connector(road, rule, vehicle)
     if mine is None:
-        return []
-    lane, s_m, is_inside = mine
-    line_m = ring_line_m(road.map, lane)
-    front_m = s_m + vehicle.LENGTH / 2 - line_m
-    if front_m < -APPROACH_M or vehicle.speed**2 / (2 * LATE_BRAKE_MPS2) > -front_m + 0.5:
+        return _let_ego_in(road, rule, vehicle)
+    lane, s_m, _ = mine
+    front_m = s_m + vehicle.LENGTH / 2 - ring_line_m(road.map, lane)
+    if front_m < -APPROACH_M or vehicle.speed**2 / (2 * RING_BRAKE_MPS2) > -front_m + 1.0:
         return []
     connector = road.network.get_lane(lane)
-    entry = mirrored(connector.position(connector.length, 0.0))
-    entry_angle = float(np.arctan2(entry[1], entry[0]))
+    entry_angle = _ring_angle(connector.position(connector.length, 0.0))
     mine_s = (connector.length - s_m) / max(vehicle.speed, 4.0)
     found = []
     for other in others:
-        x, y = mirrored(other.position)
-        if abs(float(np.hypot(x, y)) - rule.radius_m) > 2.6 or other.lane_index[0].startswith("e"):
+        upstream_m = _on_ring_before(rule, entry_angle, other)
+        if upstream_m is None:
             continue
-        upstream_m = rule.radius_m * float((entry_angle - np.arctan2(y, x)) % (2 * np.pi))
-        their_s = upstream_m / max(other.speed, 3.0)
+        their_s = upstream_m / max(other.speed, RING_PACE_MPS)
         if upstream_m < 32.0 and mine_s - 2.0 < their_s < mine_s + 1.5 + getattr(vehicle, "patience_s", 1.0):
             found.append(Hazard("ring", other, max(-front_m, 0.3), 0.0))
     return found
+
+
+def _let_ego_in(road: TrafficRoad, rule: RightOfWay, vehicle: Vehicle) -> list[Hazard]:
+    """On the ring: an ego that is past its line no longer sees who comes from the left, and is let in."""
+    ego = road.ego
+    if ego is None or ego is vehicle or ego.lane_index not in rule.connectors:
+        return []
+    connector = road.network.get_lane(ego.lane_index)
+    s_m = connector.local_coordinates(ego.position)[0]
+    upstream_m = _on_ring_before(rule, _ring_angle(connector.position(connector.length, 0.0)), vehicle)
+    if upstream_m is None or s_m + ego.LENGTH / 2 < ring_line_m(road.map, ego.lane_index) or upstream_m > 30.0:
+        return []
+    gap_m = upstream_m - vehicle.LENGTH / 2 - 4.0
+    ego_s = (connector.length - s_m) / max(ego.speed, 3.0)
+    if gap_m < 0.5 or upstream_m / max(vehicle.speed, 1.0) > ego_s + 3.0:
+        return []
+    return [Hazard("ring", ego, gap_m, 0.5 * float(ego.speed))]
+
+
+def _ring_angle(position: NDArray[np.float64]) -> float:
+    x, y = mirrored(position)
+    return float(np.arctan2(y, x))
+
+
+def _on_ring_before(rule: RightOfWay, entry_angle: float, other: Vehicle) -> float | None:
+    """How far a vehicle on the ring has to go to an entry, metres; None if it is not on the ring."""
+    x, y = other.position
+    if abs(float(np.hypot(x, y)) - rule.radius_m) > 2.6 or other.lane_index[0].startswith("e"):
+        return None
+    return rule.radius_m * float((entry_angle - _ring_angle(other.position)) % (2 * np.pi))
 
 
 def _where_lanes_merge(road: TrafficRoad, rule: RightOfWay, vehicle: Vehicle, others: list[Vehicle]) -> list[Hazard]:
@@ -158,10 +189,10 @@ def _conflict(road_map: RoadMap, lane: LaneIndex, other: LaneIndex) -> _Conflict
 
 
 def ring_line_m(road_map: RoadMap, lane: LaneIndex) -> float:
-    """Arc length on a connector into the ring at which to wait: where it comes within 4.6 m of the ring's middle."""
+    """Arc length on a connector into the ring at which to wait: where it comes within 8 m of the ring's middle."""
     if lane not in road_map.waiting_lines_m:
         assert road_map.right_of_way is not None
         points = lane_points(road_map.network.get_lane(lane), 0.5)
-        is_near = np.hypot(points[:, 0], points[:, 1]) < road_map.right_of_way.radius_m + 4.6
+        is_near = np.hypot(points[:, 0], points[:, 1]) < road_map.right_of_way.radius_m + RING_LINE_M
         road_map.waiting_lines_m[lane] = float(np.argmax(is_near) * 0.5)
     return road_map.waiting_lines_m[lane]

@@ -64,11 +64,16 @@ class TrafficRoad(Road):
         """
         gaps = [(hazard.gap_m, hazard.speed_mps) for hazard in hazards(self, vehicle, lambda other: True)]
         ego = self.ego
-        if ego is not None and ego.lane_index[:2] == vehicle.lane_index[:2]:
-            ahead_m = vehicle.lane.local_coordinates(ego.position)[0]
-            ahead_m -= vehicle.lane.local_coordinates(vehicle.position)[0]
-            if -3.0 < ahead_m < 45.0 and not self.ego_sees(vehicle):
-                gaps.append((max(ahead_m - 3.0, 0.5 * vehicle.speed + 2.0), float(ego.speed)))
+        if ego is None or len(self.network.graph[vehicle.lane_index[0]][vehicle.lane_index[1]]) < 2:
+            return gaps
+        s_m = vehicle.lane.local_coordinates(vehicle.position)[0]
+        for lane, offset_m in self.chain(vehicle.lane_index, vehicle.way, s_m + 45.0):
+            along_m, lateral_m = lane.local_coordinates(ego.position)
+            ahead_m = along_m + offset_m - s_m
+            is_beside = -5.0 < along_m <= lane.length and abs(lateral_m) < 6.5 and -3.0 < ahead_m < 45.0
+            if is_beside and not self.ego_sees(vehicle):
+                gaps.append((max(ahead_m - 3.0, 0.4 * vehicle.speed + 1.0), float(ego.speed)))
+                break
         return gaps
 
     def chain(self, lane_index: LaneIndex, way: Way, ahead_m: float) -> Iterator[tuple[AbstractLane, float]]:
@@ -105,7 +110,10 @@ class TrafficRoad(Road):
                 continue
             for search_lane, offset_m in chain:
                 s, lateral = search_lane.local_coordinates(other.position)
-                if not (-5.0 < s <= search_lane.length and abs(lateral) < 1.1 + 0.5 * other.WIDTH):
+                if not -5.0 < s <= search_lane.length or abs(lateral) > 1.3 + 0.5 * other.LENGTH:
+                    continue
+                turn = other.heading - search_lane.heading_at(s)
+                if abs(lateral) > 1.3 + 0.5 * (abs(np.sin(turn)) * other.LENGTH + abs(np.cos(turn)) * other.WIDTH):
                     continue
                 s += offset_m
                 if s_m <= s < front_s:
@@ -203,8 +211,10 @@ class TrafficVehicle(IDMVehicle):
         Vehicle.act(self, {"steering": steering, "acceleration": max(acceleration, -self.speed / 0.1)})
 
     def mobil(self, lane_index: LaneIndex) -> bool:
-        """MOBIL, but never into the lane beside the ego, which does not see to its side."""
-        ego = self.road.ego
+        """MOBIL, but not beside the ego, which does not see to its side, and not before a merge."""
+        ego, rule = self.road.ego, self.road.map.right_of_way
+        if rule is not None and rule.kind == "merge" and self.position[0] < rule.center[0]:
+            return False
         if ego is not None and np.hypot(*(ego.position - self.position)) < 25.0:
             return False
         return bool(super().mobil(lane_index))
