@@ -7,7 +7,6 @@ needs a lock, and nothing can be published after the node was deactivated.
 
 from __future__ import annotations
 
-import signal
 import time
 import traceback
 from collections import deque
@@ -16,18 +15,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
-from rclpy.signals import SignalHandlerOptions
 
 from reasoning_vla_ros.planning.errors import ObservationError
 from reasoning_vla_ros.planning.plan import Plan
 from reasoning_vla_ros.planning.seeds import plan_seed
 from reasoning_vla_ros.ros import message_types
 from reasoning_vla_ros.ros.diagnostics import Level, PlannerHealth
+from reasoning_vla_ros.ros.executable import run_node
 from reasoning_vla_ros.ros.fallback import HeldPlan, fallback_plan
 from reasoning_vla_ros.ros.inputs import Inputs, PlanRequest
 from reasoning_vla_ros.ros.late_plans import without_past_plans
@@ -41,8 +38,6 @@ from reasoning_vla_ros.ros.qos import LATCHED_QOS, OUTPUT_QOS, SENSOR_QOS
 from reasoning_vla_ros.ros.rig_health import RigHealth
 
 NODE_NAME = "planner_node"
-# A wait for messages does not end at a signal, so it ends by itself this often.
-SIGNAL_LATENCY_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -361,35 +356,7 @@ def _describe(error: Exception | None) -> str:
 
 def main(args: list[str] | None = None) -> int:
     """Runs the node until SIGINT or SIGTERM, which may come at any time; 0 then."""
-    # rclpy's own handlers shut its context down in another thread, while this one is still destroying what lives in
-    # it: about one run in twelve ended with a segmentation fault. Python's raise KeyboardInterrupt here, and only here.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        _run()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        # The process is ending anyway; a signal in what is left of it would only change its exit code.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        rclpy.try_shutdown()
-    return 0
-
-
-def _run() -> None:
-    node = PlannerNode()
-    executor = SingleThreadedExecutor()
-    try:
-        executor.add_node(node)
-        node.start()
-        while rclpy.ok():
-            executor.spin_once(timeout_sec=SIGNAL_LATENCY_S)
-    finally:
-        executor.shutdown()
-        node.close()
-        node.destroy_node()
+    return run_node(lambda: PlannerNode(), args)
 
 
 if __name__ == "__main__":

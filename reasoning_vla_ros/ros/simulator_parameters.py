@@ -62,13 +62,14 @@ class SimulatorParameters(ParameterValues):
     image_period_s: float = parameter(0.1, "Between images, a multiple of step_s, seconds.", minimum=0.02, maximum=10.0)
     lockstep: str = parameter(
         "off",
-        "Time stands still until there is a command for the newest odometry (command), or also a plan for the newest "
-        "image that is due for one (plan), so that a slow machine drives as well as a fast one.",
+        "Time stands still until there is a command for the newest odometry (command), or also a plan for an image not "
+        "long ago (plan), so that a slow machine drives as well as a fast one.",
         choices=LOCKSTEPS,
     )
     lockstep_plan_period_s: float = parameter(
-        0.5, "Images this far apart are due for a plan, with lockstep plan, seconds.", minimum=0.02, maximum=10.0
-    )
+        0.5, "With lockstep plan, how old a plan may get, seconds; the planner's max_rate_hz is 1 over this, or more.",
+        minimum=0.02, maximum=10.0,
+    )  # fmt: skip
     lockstep_limit_s: float = parameter(
         30.0, "It stands still no longer than this, seconds of real time.", minimum=0.01, maximum=3600.0, dynamic=True
     )
