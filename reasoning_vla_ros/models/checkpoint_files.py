@@ -19,7 +19,12 @@ def require_file(folder: Any, name: str) -> None:
 
 
 def require_weight_files(folder: Any) -> None:
-    """Raises FileNotFoundError for a folder without safetensors, or without some of those that its index names."""
+    """Looks whether a folder holds all files of its weights.
+
+    Raises:
+        FileNotFoundError: a folder without safetensors, or without some of those that its index names.
+        ValueError: an index that is none.
+    """
     folder = Path(folder)
     if (folder / SINGLE_FILE).is_file():
         return
@@ -29,7 +34,10 @@ def require_weight_files(folder: Any) -> None:
             f"model folder {folder} holds neither {SINGLE_FILE} nor {INDEX_FILE}, and other formats are not read; "
             f"it holds {held}"
         )
-    named = sorted(set(json.loads((folder / INDEX_FILE).read_text())["weight_map"].values()))
+    try:
+        named = sorted(set(json.loads((folder / INDEX_FILE).read_text())["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{folder / INDEX_FILE} is no index of weights: {error!r}") from error
     if absent := [name for name in named if not (folder / name).is_file()]:
         raise FileNotFoundError(
             f"model folder {folder} lacks {len(absent)} of the {len(named)} files of its weights: {_some(absent)}; "

@@ -86,7 +86,11 @@ def load_model(
 
 
 def _stated_dtype(path_or_id: str, kind: Any) -> str:
-    return str(model_config(path_or_id).get("model_dtype") or kind.config_class().model_dtype).removeprefix("torch.")
+    """The config's `model_dtype`. Raises ValueError when that is none."""
+    stated = str(model_config(path_or_id).get("model_dtype") or kind.config_class().model_dtype).removeprefix("torch.")
+    if stated not in DTYPES:
+        raise ValueError(f"the config of {path_or_id} has model_dtype {stated!r}, needed one of {sorted(DTYPES)}")
+    return stated
 
 
 def _require_folder_or_id(name: str, what: str) -> None:

@@ -99,6 +99,22 @@ def test_other_formats_are_not_read(copy_of: Callable[..., Path], small_alpamayo
         load_model(str(folder))
 
 
+@pytest.mark.parametrize("index", ["", "[]", "{}", '{"weight_map": []}'])
+def test_a_damaged_index_is_named(copy_of: Callable[..., Path], small_alpamayo_dir: Path, index: str) -> None:
+    folder = copy_of(small_alpamayo_dir, None, "*.safetensors")
+    (folder / "model.safetensors.index.json").write_text(index)
+    with pytest.raises(ValueError, match=r"model\.safetensors\.index\.json is no index of weights"):
+        load_model(str(folder))
+
+
+def test_a_dtype_that_is_none(copy_of: Callable[..., Path], small_alpamayo_dir: Path) -> None:
+    folder = copy_of(small_alpamayo_dir)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_dtype": "int8"}))
+    with pytest.raises(ValueError, match=r"has model_dtype 'int8', needed one of \['bfloat16', 'float16', 'float32'\]"):
+        load_model(str(folder))
+
+
 # Weights that do not fit --------------------------------------------------------------------------------------------
 
 
