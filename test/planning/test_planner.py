@@ -198,7 +198,7 @@ def test_loading_errors(tmp_path: Path, small_model_dir: Path) -> None:
     with pytest.raises(FileNotFoundError, match="vlm folder '/nowhere/at/all' does not exist"):
         Planner.from_pretrained(str(small_model_dir), vlm="/nowhere/at/all")
     (tmp_path / "config.json").write_text('{"model_type": "other_model"}')
-    with pytest.raises(ValueError, match=r"type 'other_model'; known types: \['alpamayo1_5', 'alpamayo_r1', 'alpamayo_reasoning_vla'"):
+    with pytest.raises(ValueError, match=r"type 'other_model'; known types: \['alpamayo1_5', 'alpamayo_r1'"):
         Planner.from_pretrained(str(tmp_path))
 
 
