@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast, Qwen3VLConfig
+from transformers import Qwen3VLConfig
 from transformers.utils import logging
 
 from reasoning_vla_ros.models.alpamayo_r1 import AlpamayoR1
@@ -15,18 +15,9 @@ from reasoning_vla_ros.models.backends import get_backend
 from reasoning_vla_ros.models.config import VLM_FOLDER, ReasoningVLAConfig
 from reasoning_vla_ros.models.model_classes import MODEL_CLASSES
 from reasoning_vla_ros.models.reasoning_vla import ReasoningVLA
+from reasoning_vla_ros.models.text_tokenizers import bpe_tokenizer, byte_tokenizer
 from reasoning_vla_ros.tokenizers import create_tokenizer
 
-# Tokens of Qwen's chat and image markup; the rest of the vocabulary is the 256 bytes.
-MARKUP_TOKENS = (
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
-)
 # 0.1 s steps over 6.4 s. Random tokens stay within mild accelerations (0.5 m/s^2) and curvatures (1/500 m), so that
 # even an untrained model's plans pass the safety checks; the odd number of bins has one that means zero.
 TRAJ_TOKENIZER = {
@@ -45,6 +36,7 @@ def build_small_model(
     tied: bool = True,
     traj_tokenizer: str | dict[str, Any] | None = None,
     kind: str = ReasoningVLAConfig.model_type,
+    texts: Sequence[str] = (),
 ) -> ReasoningVLA:
     """Makes a ReasoningVLA with random weights, saves it to `folder` and returns it.
 
@@ -76,7 +68,7 @@ def build_small_model(
     folder = Path(folder)
     vlm_folder = folder / VLM_FOLDER
     vlm_folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = byte_tokenizer()
+    tokenizer = bpe_tokenizer(texts) if texts else byte_tokenizer()
     backend = get_backend("qwenvl3")
     vlm_config = small_vlm_config(tokenizer, hidden_size, num_layers, tied)
     backend.save_parts(vlm_config, IMAGE_SETTINGS, tokenizer, str(vlm_folder))
@@ -126,22 +118,6 @@ IMAGE_SETTINGS: dict[str, Any] = {
     "image_std": [0.5, 0.5, 0.5],
     "rescale_factor": 1 / 255,
 }
-
-
-def byte_tokenizer() -> PreTrainedTokenizerFast:
-    """A tokenizer over bytes, with Qwen's markup tokens; it can write any text."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={symbol: index for index, symbol in enumerate(alphabet)}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        clean_up_tokenization_spaces=False,
-    )
-    fast.add_tokens(list(MARKUP_TOKENS), special_tokens=True)
-    return fast
 
 
 def small_vlm_config(tokenizer: Any, hidden_size: int, num_layers: int, tied: bool) -> Qwen3VLConfig:

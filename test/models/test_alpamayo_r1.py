@@ -346,7 +346,7 @@ def test_an_expert_that_does_not_fit_the_cache_is_refused(model: AlpamayoR1) -> 
 
 def test_15_renames_nine_special_tokens(small_alpamayo_dir: Path, tmp_path: Path) -> None:
     from reasoning_vla_ros.models import Alpamayo15Config
-    from reasoning_vla_ros.models.small import byte_tokenizer
+    from reasoning_vla_ros.models.text_tokenizers import byte_tokenizer
     from reasoning_vla_ros.models.vocabulary import ALPAMAYO_15_SPECIAL_TOKENS, extend_tokenizer, token_ids
 
     ids = []

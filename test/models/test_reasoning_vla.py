@@ -13,7 +13,8 @@ import torch
 import transformers
 
 from reasoning_vla_ros.models import ReasoningVLA, ReasoningVLAConfig
-from reasoning_vla_ros.models.small import build_small_model, byte_tokenizer
+from reasoning_vla_ros.models.small import build_small_model
+from reasoning_vla_ros.models.text_tokenizers import byte_tokenizer
 
 DTYPES = [torch.float32, torch.float16, torch.bfloat16]
 
@@ -280,9 +281,7 @@ def test_a_folder_without_config_says_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_without_tokenizer_says_how_to_name_one(parity_data: Path) -> None:
-    with pytest.raises(
-        FileNotFoundError, match=r"but the folder 'tiny_vlm' does not exist .* --vlm of the command"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"but the folder 'tiny_vlm' does not exist .* --vlm of the command"):
         ReasoningVLA.from_pretrained(parity_data / "alpamayo_r1/reasoning_vla_hf")
 
 

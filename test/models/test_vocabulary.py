@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reasoning_vla_ros.models import ReasoningVLAConfig
-from reasoning_vla_ros.models.small import byte_tokenizer
+from reasoning_vla_ros.models.text_tokenizers import byte_tokenizer
 from reasoning_vla_ros.models.vocabulary import SPECIAL_TOKENS, TRAJ_TOKENS, extend_tokenizer, token_ids
 
 
