@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import configparser
 import itertools
+import json
 import os
 import re
 import signal
@@ -42,18 +43,18 @@ def strings_of(path: Path, keyword: str) -> set[str]:
 
 
 def test_there_are_launch_files() -> None:
-    assert ids == ["planner.launch.py", "replay.launch.py"]
+    assert ids == ["demo.launch.py", "planner.launch.py", "replay.launch.py"]
 
 
 @pytest.mark.parametrize("path", LAUNCH_FILES, ids=ids)
 def test_started_executables_exist(path: Path) -> None:
     setup = configparser.ConfigParser()
     setup.read(REPO / "setup.cfg")
-    executables = set(re.findall(r"^(\w+) =", setup["options.entry_points"]["console_scripts"], re.M))
+    executables = {"rviz2", *re.findall(r"^(\w+) =", setup["options.entry_points"]["console_scripts"], re.M)}
     started = strings_of(path, "executable")
     assert started
     assert started <= executables
-    assert strings_of(path, "package") == {"reasoning_vla_ros"}
+    assert strings_of(path, "package") <= {"reasoning_vla_ros", "rviz2"}
 
 
 @pytest.mark.parametrize("path", LAUNCH_FILES, ids=ids)
@@ -221,3 +222,54 @@ def test_replay_ends_with_the_node(tmp_path, monkeypatch) -> None:
     log = run_replay(tmp_path, on_start, wait_s="0")
     assert len(ended) == 1
     assert "subscribed to none" not in log
+
+
+def displayed_topics() -> dict[str, set[str]]:
+    """Topics that each file with displays names."""
+    rviz = (REPO / "config/demo.rviz").read_text()
+    foxglove = (REPO / "config/foxglove_layout.json").read_text()
+    return {
+        "demo.rviz": set(re.findall(r"Value: (/[\w/]+)", rviz)),
+        "foxglove_layout.json": set(re.findall(r'"(/[\w/]+)', foxglove)),
+    }
+
+
+def test_displays_show_topics_that_the_demo_has() -> None:
+    text = (REPO / "launch/demo.launch.py").read_text()
+    demo = set(re.findall(r'"(/\w[\w/]*)"', text)) | {"/tf", "/tf_static", "/diagnostics"}
+    demo |= {f"/planner_node/output/{name}" for name in ("path", "markers", "reasoning")}
+    for name, topics in displayed_topics().items():
+        assert topics, name
+        assert topics <= demo, name
+
+
+def test_panels_of_the_foxglove_layout_are_configured() -> None:
+    layout = json.loads((REPO / "config/foxglove_layout.json").read_text())
+    panels: list[str] = []
+    open_parts = [layout["layout"]]
+    while open_parts:
+        part = open_parts.pop()
+        if isinstance(part, str):
+            panels.append(part)
+        else:
+            assert part["direction"] in ("row", "column")
+            open_parts += [part["first"], part["second"]]
+    assert sorted(panels) == sorted(layout["configById"])
+
+
+@needs_launch
+def test_demo_ends_where_a_node_cannot_start(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path))
+    monkeypatch.setenv("ROS_DOMAIN_ID", "89")
+    seen: list[str] = []
+    output = OnProcessIO(
+        on_stdout=lambda event: seen.append(event.text.decode()),
+        on_stderr=lambda event: seen.append(event.text.decode()),
+    )
+    source = PythonLaunchDescriptionSource(str(REPO / "launch/demo.launch.py"))
+    arguments = {"model_path": "/nowhere/at/all", "scenario": "nowhere"}
+    service = LaunchService()
+    demo = IncludeLaunchDescription(source, launch_arguments=arguments.items())
+    service.include_launch_description(LaunchDescription([RegisterEventHandler(output), demo]))
+    service.run()
+    assert "not started: no scenario 'nowhere'" in "".join(seen)
