@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from reasoning_vla_ros.datasets.training_samples import Samples, TrainingSample
 from reasoning_vla_ros.training.config import TrainConfig
 from reasoning_vla_ros.training.config_files import read_config
 from reasoning_vla_ros.training.errors import TrainingError
 from reasoning_vla_ros.training.fit_tokenizer import FitResult, fit_tokenizer_command
 from reasoning_vla_ros.training.result import TrainResult
-from reasoning_vla_ros.training.samples import Samples, TrainingSample
 
 if TYPE_CHECKING:
     from reasoning_vla_ros.training.command import train_command

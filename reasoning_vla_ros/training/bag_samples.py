@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from reasoning_vla_ros.bags import BagReader, BagTruncatedWarning
 from reasoning_vla_ros.datasets.skips import Skips
+from reasoning_vla_ros.datasets.training_samples import TrainingSample
 from reasoning_vla_ros.messages.images import image_to_rgb
 from reasoning_vla_ros.messages.stamps import stamp_to_ns
 from reasoning_vla_ros.planning.observation import CameraFrames, Observation
 from reasoning_vla_ros.training.errors import TrainingError
-from reasoning_vla_ros.training.samples import TrainingSample
 from reasoning_vla_ros.training.texts import Texts
 
 

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from reasoning_vla_ros.datasets.training_samples import TrainingSample
 from reasoning_vla_ros.models.vocabulary import IGNORE_INDEX, SPECIAL_TOKENS, TRAJ_TOKENS
 from reasoning_vla_ros.planning.prompt import build_prompt, label_images
 from reasoning_vla_ros.training.errors import TrainingError
 from reasoning_vla_ros.training.losses import trajectory_labels
-from reasoning_vla_ros.training.samples import TrainingSample
 
 # What the tokenizers of the models turn into special and trajectory tokens.
 MARKUP = re.compile(r"<\|\w+\|>|<i\d+>")

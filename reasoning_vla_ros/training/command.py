@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.status import Status
 from torch.utils.data import ConcatDataset, Subset
 
+from reasoning_vla_ros.datasets.training_samples import Samples
 from reasoning_vla_ros.planning.model_loading import load_model
 from reasoning_vla_ros.training.bag_samples import BagSamples, DrivenRecording, split_by_time
 from reasoning_vla_ros.training.config import DataConfig
@@ -23,7 +24,6 @@ from reasoning_vla_ros.training.config_files import read_config
 from reasoning_vla_ros.training.errors import TrainingError
 from reasoning_vla_ros.training.evaluation import headline
 from reasoning_vla_ros.training.result import TrainResult
-from reasoning_vla_ros.training.samples import Samples
 from reasoning_vla_ros.training.texts import Texts, read_text_file, read_text_topic
 from reasoning_vla_ros.training.trainer import Trainer
 

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
+from reasoning_vla_ros.datasets.training_samples import Samples, TrainingSample
 from reasoning_vla_ros.planning.planner import Planner
 from reasoning_vla_ros.planning.seeds import plan_seed
 from reasoning_vla_ros.planning.settings import PlannerSettings
 from reasoning_vla_ros.training.collate import Collator
 from reasoning_vla_ros.training.config import EvaluationConfig
 from reasoning_vla_ros.training.objective import Counts, TrainingObjective
-from reasoning_vla_ros.training.samples import Samples, TrainingSample
 from reasoning_vla_ros.training.schedule import FlowDraws
 
 # What each loss is a mean over.

@@ -16,6 +16,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 from rich.console import Console
 from torch.utils.data import DataLoader
 
+from reasoning_vla_ros.datasets.training_samples import Samples
 from reasoning_vla_ros.planning.seeds import plan_seed
 from reasoning_vla_ros.training.checkpoints import latest_checkpoint, load_checkpoint, save_checkpoint
 from reasoning_vla_ros.training.collate import Batch, Collator
@@ -27,7 +28,6 @@ from reasoning_vla_ros.training.objective import Counts, TrainingObjective
 from reasoning_vla_ros.training.optimization import adamw, learning_rate
 from reasoning_vla_ros.training.progress import showing_steps
 from reasoning_vla_ros.training.result import LOG_FILE, TrainResult, trim_log
-from reasoning_vla_ros.training.samples import Samples
 from reasoning_vla_ros.training.schedule import FlowDraws, MicroBatches
 
 MODEL_FOLDER = "model"
