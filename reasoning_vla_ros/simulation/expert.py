@@ -7,7 +7,7 @@ mirrors before a lane change (see :mod:`lane_change`).
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -15,13 +15,17 @@ from numpy.typing import NDArray
 
 from reasoning_vla_ros.simulation.explaining import Term, explained, of_lead
 from reasoning_vla_ros.simulation.facts import Decision, Fact
+from reasoning_vla_ros.simulation.footprints import corners
+from reasoning_vla_ros.simulation.idm import idm_acceleration
 from reasoning_vla_ros.simulation.lane_change import PAUSE_S, has_room, reason_to_change
 from reasoning_vla_ros.simulation.paths import Path
 from reasoning_vla_ros.simulation.perception import OnPath, on_path, visible
 from reasoning_vla_ros.simulation.right_of_way import hazards
-from reasoning_vla_ros.simulation.traffic import TrafficVehicle, idm_acceleration
+from reasoning_vla_ros.simulation.traffic import TrafficVehicle
 from reasoning_vla_ros.simulation.world import World
 from reasoning_vla_ros.simulation.world_state import EgoCommand, VehicleState, WorldState
+
+CREEP_MPS = 0.8  # at which it turns out from behind something that stands
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class ExpertSettings:
     acceleration_mps2: float = 1.8
     brake_mps2: float = 2.8
     headway_s: float = 1.3
-    standstill_m: float = 4.0
+    standstill_m: float = 5.0
     max_brake_mps2: float = 7.0
     lateral_acceleration_mps2: float = 2.0
     curve_brake_mps2: float = 1.3
@@ -168,12 +172,15 @@ class ExpertDriver:
         lead, ego = ahead[0], state.ego
         _, left_m = path.project(ego.xy, s_m)
         clear_m = ego.speed_mps * max(0.0, 2.4 - abs(left_m)) / 1.3 + 4.0
-        dx, dy = lead.thing.xy[0] - ego.xy[0], lead.thing.xy[1] - ego.xy[1]
-        beside_m = abs(float(np.cos(ego.yaw_rad) * dy - np.sin(ego.yaw_rad) * dx))
-        is_straight_ahead = beside_m < (lead.thing.width_m + ego.width_m) / 2 + 0.2
-        if lead.gap_m > clear_m or not is_straight_ahead or ego.speed_mps < 1.0:
+        outline = corners(lead.thing.xy, lead.thing.yaw_rad, lead.thing.length_m, lead.thing.width_m)
+        cos, sin = np.cos(ego.yaw_rad), np.sin(ego.yaw_rad)
+        forward_m, beside_m = ((outline - np.array(ego.xy)) @ np.array([[cos, -sin], [sin, cos]])).T
+        gap_m = float(forward_m.min()) - ego.length_m / 2
+        strip_m = ego.width_m / 2 + 0.3
+        is_straight_ahead = beside_m.min() < strip_m and beside_m.max() > -strip_m
+        if gap_m > clear_m or not is_straight_ahead or ego.speed_mps < CREEP_MPS:
             return []
-        return [self._lead_term(lead, state, 0.2)]
+        return [self._lead_term(replace(lead, gap_m=max(gap_m, 0.3)), state, 0.2)]
 
     def _hazard_terms(self, world: World, state: WorldState) -> list[Term]:
         ego = world.road.ego
@@ -204,7 +211,7 @@ class ExpertDriver:
         _, left_m = path.project(ego.xy, s_m)
         here, soon = path.index(s_m), path.index(s_m + 0.1 * ego.speed_mps + 0.5)
         turn = float((ego.yaw_rad - path.yaw_rad[here] + np.pi) % (2 * np.pi) - np.pi)
-        reach_m = float(np.clip(1.2 * ego.speed_mps, 4.5, 26.0))
+        reach_m = float(np.clip(1.2 * ego.speed_mps, 3.5 if is_changing else 4.5, 26.0))
         back = -left_m / reach_m**2 - 2.0 * turn / reach_m
         most = self.settings.lane_change_lateral_mps2 / max(ego.speed_mps, 3.0) ** 2
         return float(path.curvature[soon]) + float(np.clip(back, -most, most))

@@ -131,14 +131,14 @@ def _cause(
 ) -> Fact:
     if binding.kind in ("oncoming", "crossing", "ring", "merging"):
         assert binding.thing is not None
-        kind: FactKind = binding.kind  # type: ignore[assignment]
+        kind: FactKind = binding.kind
         return _about(kind, binding.thing, state)
     is_lead_near = lead is not None and lead.gap_m < FREE_M
     if binding.kind == "lead" and lead is not None and lead.gap_m < 1.3 * FREE_M:
         return of_lead(lead, longitudinal, state)
-    if state.junction is not None and is_turning(state, 45.0):
-        if longitudinal in ("decelerate", "stop", "wait", "keep speed") or state.junction.distance_m > 0:
-            return _of_junction(state, state.junction)
+    is_coming = state.junction is not None and (longitudinal != "accelerate" or state.junction.distance_m > 0)
+    if state.junction is not None and is_coming and is_turning(state, 45.0):
+        return _of_junction(state, state.junction)
     if bend is not None and (binding.kind == "curve" or longitudinal == "keep speed") and longitudinal != "accelerate":
         return Fact("curve", distance_m=max(0.0, bend[1] - state.ego.length_m / 2), side=bend[0])
     if longitudinal == "accelerate" and is_lead_near and lead is not None:

@@ -10,6 +10,7 @@ from reasoning_vla_ros.simulation.road_map import (
     LANE_WIDTH_M,
     EgoRoute,
     LaneIndex,
+    Lines,
     PathLane,
     RightOfWay,
     RoadMap,
@@ -99,10 +100,11 @@ def roundabout_map(rng: np.random.Generator, num_lanes: int, speed_limit_mps: fl
         network.add_lane(f"x{arm}", f"y{arm}", straight_lane(road, far, ("none", "solid"), speed_limit_mps))
         after = (arm + 1) % 4
         quarter = angle + np.pi / 2
-        for names, from_rad, to_rad, lines in (
+        arcs: tuple[tuple[tuple[str, str], float, float, Lines], ...] = (
             ((f"in{arm}", f"out{after}"), angle + spread, quarter - spread, ("solid", "solid")),
             ((f"out{arm}", f"in{arm}"), angle - spread, angle + spread, ("solid", "dashed")),
-        ):
+        )
+        for names, from_rad, to_rad, lines in arcs:
             lane = arc_lane((0.0, 0.0), radius_m, from_rad, to_rad, lines, ring_limit)
             network.add_lane(*names, lane)
     ways: tuple[Direction, ...] = ("right", "straight", "left")

@@ -71,7 +71,7 @@ def _check(claim: Claim, reason: Reason, state: WorldState, seen: tuple[VehicleS
 def _check_room(claim: Claim, state: WorldState, seen: tuple[VehicleState, ...], sight: Sight) -> Checked:
     """Room beside, or in the own lane once the ego is in it."""
     beside = state.side_routes["left" if claim.side == "left" else "right"]
-    start_m, left_m = Path(state.route).project(state.ego.xy)
+    _, left_m = Path(state.route).project(state.ego.xy)
     is_arriving = (left_m < -0.3) if claim.side == "left" else (left_m > 0.3)
     gaps = []
     for route in ([beside] if beside is not None else []) + ([state.route] if is_arriving else []):
@@ -100,7 +100,8 @@ def _check_lead(
             "lead_leaving": faster > 0.0,
             "lead_steady": abs(faster) < 2.0 + SPEED_MPS and not thing.is_braking and lead.speed_mps > 0.5,
         }[claim.kind]
-        why = f"{thing.kind} {lead.gap_m:.0f} m ahead, {faster:+.1f} m/s, brake lights {'on' if thing.is_braking else 'off'}"
+        lights = "on" if thing.is_braking else "off"
+        why = f"{thing.kind} {lead.gap_m:.0f} m ahead, {faster:+.1f} m/s, brake lights {lights}"
         if holds:
             return _checked(claim, True, why)
     return _checked(claim, False, why)
@@ -240,7 +241,9 @@ def _check_way(
     if lateral in ("turn left", "turn right"):
         to_junction_m = state.junction.distance_m if state is not None and state.junction is not None else 0.0
         turned = float(yaw.max() if lateral == "turn left" else -yaw.min())
-        least = TURN_RAD if distance_m > to_junction_m + 12.0 else -np.inf  # before the junction there is no turn yet
+        # Before the junction there is no turn yet, and in it a part of the turn is done.
+        is_whole = -3.0 < to_junction_m < distance_m - 12.0
+        least = TURN_RAD if is_whole else -TURN_RAD
         other_way = float(-yaw.min() if lateral == "turn left" else yaw.max())
         return [Checked(lateral, turned > least and other_way < TURN_RAD, why)]
     if lateral in ("follow curve left", "follow curve right"):

@@ -119,7 +119,7 @@ def _into_ring(road: TrafficRoad, rule: RightOfWay, vehicle: Vehicle, others: li
         if upstream_m is None:
             continue
         their_s = upstream_m / max(other.speed, RING_PACE_MPS)
-        if upstream_m < 32.0 and mine_s - 2.0 < their_s < mine_s + 1.5 + getattr(vehicle, "patience_s", 1.0):
+        if upstream_m < 32.0 and mine_s - 4.0 < their_s < mine_s + 1.5 + getattr(vehicle, "patience_s", 1.0):
             found.append(Hazard("ring", other, max(-front_m, 0.3), 0.0))
     return found
 
@@ -165,11 +165,12 @@ def _where_lanes_merge(road: TrafficRoad, rule: RightOfWay, vehicle: Vehicle, ot
     for other in others:
         if other.lane_index not in rule.connectors or (other.lane_index != rule.connectors[1]) == on_ramp:
             continue
+        is_ego = other is road.ego
         ahead_m = float(other.position[0]) - x
         if (ahead_m > 0 or (ahead_m == 0 and other.number < vehicle.number)) and ahead_m < 45.0:
             gap_m = max(ahead_m - (vehicle.LENGTH + other.LENGTH) / 2, 2.0 + 0.05 * (merge_x - x))
             found.append(Hazard("merging", other, gap_m, float(other.speed)))
-        elif other is road.ego and ahead_m > -8.0 and not road.ego_sees(vehicle):
+        elif is_ego and ahead_m > -8.0 and not road.ego_sees(vehicle):
             found.append(Hazard("merging", other, 2.0, float(other.speed)))
     return found
 
@@ -184,7 +185,8 @@ def _conflict(road_map: RoadMap, lane: LaneIndex, other: LaneIndex) -> _Conflict
             near = np.hypot(*np.moveaxis(mine[:, None] - theirs[None], -1, 0)) < 2.6
             if near.any():
                 on_mine, on_theirs = np.flatnonzero(near.any(1)) * 0.5, np.flatnonzero(near.any(0)) * 0.5
-                known[lane, other] = (*map(float, on_mine[[0, -1]]), *map(float, on_theirs[[0, -1]]))
+                spans = (on_mine[0], on_mine[-1], on_theirs[0], on_theirs[-1])
+                known[lane, other] = (float(spans[0]), float(spans[1]), float(spans[2]), float(spans[3]))
     return known[lane, other]
 
 

@@ -6,6 +6,7 @@ of x, so its headings grow to the right as well.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -154,6 +155,11 @@ class RoadMap:
             np.concatenate([lane_points(self.network.get_lane(index)) for index in route.lane_indices(lane)]), 1.0
         )
 
+    def is_joined(self, index: LaneIndex) -> bool:
+        """Whether a ramp comes into this lane at its end."""
+        rule = self.right_of_way
+        return rule is not None and rule.kind == "merge" and index == rule.connectors[1]
+
     def geometry(self) -> tuple[LaneGeometry, ...]:
         """All lanes, cut into pieces."""
         junction = set(self.right_of_way.connectors) if self.right_of_way else set()
@@ -162,7 +168,7 @@ class RoadMap:
         for lane_id, (index, lane) in enumerate(self.network.lanes_dict().items()):
             count = max(1, round(lane.length / PIECE_M))
             bounds = np.linspace(0.0, lane.length, count + 1)
-            for start_m, end_m in zip(bounds[:-1], bounds[1:], strict=True):
+            for start_m, end_m in itertools.pairwise(bounds.tolist()):
                 s_m = np.linspace(start_m, end_m, max(2, int((end_m - start_m) / 2.0) + 1))
                 center, left, right = (
                     mirrored(np.array([lane.position(s, lateral) for s in s_m]))
@@ -170,6 +176,8 @@ class RoadMap:
                 )
                 lines = [_LINE_KINDS[int(kind)] for kind in lane.line_types]
                 inside = is_open and index in junction
+                if self.is_joined(index) and lane.length - start_m < 1.5 * PIECE_M:
+                    lines[1] = "dashed"
                 pieces.append(
                     LaneGeometry(
                         lane_id, center, left, right, lines[0], lines[1], LANE_WIDTH_M, float(lane.speed_limit), inside

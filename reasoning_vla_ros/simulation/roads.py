@@ -19,6 +19,7 @@ from reasoning_vla_ros.simulation.road_map import (
     arc_lane,
     straight_lane,
 )
+from reasoning_vla_ros.simulation.world_state import LineKind
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _chain_map(pieces: list[Piece], num_lanes: int, num_oncoming: int, speed_lim
         for lane in range(num_lanes + num_oncoming):
             is_oncoming = lane >= num_lanes
             offset_m = LANE_WIDTH_M if is_oncoming else _offset_m(lane, num_lanes)
-            lines = ("none", "solid") if is_oncoming else _lines(lane, num_lanes, num_oncoming > 0)
+            lines: Lines = ("none", "solid") if is_oncoming else _lines(lane, num_lanes, num_oncoming > 0)
             names = (f"o{number + 1}", f"o{number}") if is_oncoming else (str(number), str(number + 1))
             left = np.array([-np.sin(yaw), np.cos(yaw)])
             if piece.curvature_1pm == 0.0:
@@ -126,5 +127,5 @@ def _offset_m(lane: int, num_lanes: int) -> float:
 
 def _lines(lane: int, num_lanes: int, has_oncoming: bool) -> Lines:
     """Each border is painted once: by the lane on its right."""
-    left = ("dashed" if has_oncoming else "solid") if lane == 0 else "dashed"
+    left: LineKind = "solid" if lane == 0 and not has_oncoming else "dashed"
     return left, "solid" if lane == num_lanes - 1 else "none"

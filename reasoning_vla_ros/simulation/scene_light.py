@@ -81,7 +81,7 @@ class Lighting:
         return np.asarray(np.minimum(left * colors + (1 - left) * np.array(self.haze), 255.0))
 
     def ground_maps(
-        self, depth_m: NDArray[np.float64], side: NDArray[np.float64]
+        self, depth_m: NDArray[np.floating], side: NDArray[np.floating]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Gain [H, W, 3] and haze to add [H, W, 3] for ground at `depth_m` [H, 1], `side` [W] = left over forward."""
         cone = np.exp(-((side / 0.55) ** 2))[None, :] * np.exp(-depth_m / 30.0)

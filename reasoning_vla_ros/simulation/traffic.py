@@ -1,11 +1,11 @@
 """Road users: highway-env's IDM and MOBIL vehicles on a route, which give way and brake now and then.
 
-IDM: M. Treiber, A. Hennecke, D. Helbing, "Congested traffic states in empirical observations and microscopic
-simulations", 2000. MOBIL: A. Kesting, M. Treiber, D. Helbing, "General lane-changing model MOBIL", 2007.
+MOBIL: A. Kesting, M. Treiber, D. Helbing, "General lane-changing model MOBIL", 2007.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from highway_env.vehicle.behavior import IDMVehicle
 from highway_env.vehicle.kinematics import Vehicle
 from numpy.typing import NDArray
 
+from reasoning_vla_ros.simulation.idm import idm_acceleration
 from reasoning_vla_ros.simulation.right_of_way import hazards
 from reasoning_vla_ros.simulation.road_map import LaneIndex, RoadMap
 from reasoning_vla_ros.simulation.sight import Sight
@@ -90,7 +91,7 @@ class TrafficRoad(Road):
 
     def following(self, lane_index: LaneIndex, way: Way) -> LaneIndex | None:
         """The next lane on the way: the same one of as many lanes, or else the one that the way names."""
-        for leg, after in zip(way[:-1], way[1:], strict=True):
+        for leg, after in itertools.pairwise(way):
             if leg[:2] == lane_index[:2]:
                 same_number = len(self.network.graph[leg[0]][leg[1]]) == len(self.network.graph[after[0]][after[1]])
                 return (after[0], after[1], lane_index[2]) if same_number else after
@@ -134,6 +135,8 @@ class TrafficVehicle(IDMVehicle):
     LANE_CHANGE_MIN_ACC_GAIN = 0.5
     KP_LATERAL = 0.6  # a lane change takes about 4 s
     road: TrafficRoad
+    target_lane_index: LaneIndex
+    speed: float
 
     def __init__(
         self,
@@ -187,7 +190,7 @@ class TrafficVehicle(IDMVehicle):
             following = self.road.following(self.lane_index, self.way)
             self.has_left = following is None
             self.lane_index = following or self.lane_index
-        elif self.target_lane_index[:2] == self.lane_index[:2] != self.target_lane_index:
+        elif self.target_lane_index != self.lane_index and self.target_lane_index[:2] == self.lane_index[:2]:
             lateral = self.road.network.get_lane(self.target_lane_index).local_coordinates(self.position)[1]
             if abs(lateral) < 0.4 * self.lane.width:
                 self.lane_index = self.target_lane_index
@@ -284,18 +287,3 @@ class StandingThing(Vehicle):
     def lane_distance_to(self, other: Vehicle, lane: AbstractLane | None = None) -> float:
         """The distance as the crow flies: a thing is on no lane."""
         return float(np.hypot(*(other.position - self.position)))
-
-
-def idm_acceleration(
-    speed_mps: float,
-    gap_m: float,
-    lead_speed_mps: float,
-    comfort_mps2: float = 2.0,
-    brake_mps2: float = 3.0,
-    headway_s: float = 1.3,
-    standstill_m: float = 3.0,
-) -> float:
-    """The Intelligent Driver Model's answer to what is ahead, without its free-road part: comfort (1 - (s*/s)²)."""
-    closing = speed_mps * (speed_mps - lead_speed_mps) / (2 * np.sqrt(comfort_mps2 * brake_mps2))
-    wanted_m = standstill_m + max(0.0, speed_mps * headway_s + closing)
-    return float(comfort_mps2 * (1 - (wanted_m / max(gap_m, 0.3)) ** 2))
