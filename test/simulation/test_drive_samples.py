@@ -1,0 +1,95 @@
+"""Training samples from the world."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reasoning_vla_ros.simulation.drive_samples import DriveSamples, DriveSettings
+from reasoning_vla_ros.simulation.pushes import Pushes
+from reasoning_vla_ros.simulation.world import World
+from reasoning_vla_ros.simulation.world_state import EgoCommand
+
+SHORT = DriveSettings(scenarios=("curves", "highway"), episode_s=12.0)
+
+
+@pytest.fixture(scope="module")
+def samples() -> DriveSamples:
+    return DriveSamples(2, seed=3, settings=SHORT)
+
+
+def test_a_sample_is_what_was_seen_said_and_driven(samples: DriveSamples) -> None:
+    assert len(samples) > 20
+    number, step = samples.index[5]
+    drive, sample = samples.drives[number], samples[5]
+    observation = sample.observation
+    assert observation.cameras[0].images.shape == (2, 128, 256, 3)
+    assert np.diff(observation.cameras[0].stamps_ns).tolist() == [400_000_000]
+    assert observation.cameras[0].stamps_ns[-1] == observation.t0_ns
+    assert observation.history_xyz.shape == (16, 3)
+    assert np.abs(observation.history_xyz[-1]).max() < 1e-6
+    assert sample.future_xyz.shape == (64, 3)
+    # The future goes on where the history ends, at the ego's own speed.
+    speed_mps = drive.moments[step].state.ego.speed_mps
+    assert np.linalg.norm(sample.future_xyz[0]) == pytest.approx(0.1 * speed_mps, abs=0.1)
+    distance_m = np.linalg.norm(drive.poses_in_map[step + 64, :2] - drive.poses_in_map[step, :2])
+    assert np.linalg.norm(sample.future_xyz[-1]) == pytest.approx(distance_m, rel=1e-5)
+    assert sample.reasoning == drive.moments[step].reasoning
+    assert "longitudinal:" in sample.meta_action
+    assert "Limit" in observation.instruction
+    assert set(samples.texts()) >= {sample.reasoning, sample.meta_action, observation.instruction}
+
+
+def test_the_same_arguments_give_the_same_samples(samples: DriveSamples) -> None:
+    again = DriveSamples(2, seed=3, settings=SHORT)
+    assert again.index == samples.index
+    for index in (0, len(samples) - 1):
+        first, second = samples[index], again[index]
+        assert np.array_equal(first.observation.cameras[0].images, second.observation.cameras[0].images)
+        assert np.array_equal(first.future_xyz, second.future_xyz)
+        assert first.reasoning == second.reasoning
+    other = DriveSamples(2, seed=4, settings=SHORT)
+    assert not np.array_equal(other[0].observation.cameras[0].images, samples[0].observation.cameras[0].images)
+
+
+def test_no_future_holds_a_push() -> None:
+    pushed = DriveSamples(2, seed=0, settings=DriveSettings(scenarios=("curves",), episode_s=24.0, disturbed_share=1.0))
+    steps = [moment.is_pushed for drive in pushed.drives for moment in drive.moments]
+    assert any(steps)
+    for number, step in pushed.index:
+        moments = pushed.drives[number].moments
+        assert not any(moment.is_pushed for moment in moments[step : step + 64])
+    assert len(pushed) > 0
+
+
+def test_pushes_come_and_go() -> None:
+    world = World("curves", 0)
+    pushes = Pushes(np.random.default_rng(0), 60.0)
+    state, command = world.state(), EgoCommand(0.5, 0.01)
+    assert len(pushes.pushes) >= 4
+    disturbed, is_pushed = pushes.disturb(command, state)
+    assert (disturbed, is_pushed) == (command, False)
+    begin_s, end_s, _, longitudinal_mps2 = pushes.pushes[0]
+    while world.time_s < begin_s:
+        world.step(EgoCommand(0.0, 0.0))
+    disturbed, is_pushed = pushes.disturb(command, world.state())
+    assert is_pushed == (world.time_s < end_s)
+    assert disturbed.acceleration_mps2 == pytest.approx(0.5 + longitudinal_mps2)
+    assert not Pushes(np.random.default_rng(0), 0.0).pushes
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"scenarios": ("moon",)}, r"no scenarios \['moon'\]"),
+        ({"scenarios": ()}, "at least one scenario"),
+        ({"frame_dt_s": 0.25}, "multiple of 0.1 s, got 0.25"),
+        ({"disturbed_share": 1.5}, r"\[0, 1\], got 1.5"),
+        ({"episode_s": 7.0}, "more than 7.9 s, history and horizon, got 7.0"),
+    ],
+)
+def test_settings_that_are_refused(fields: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        DriveSettings(**fields)
+    with pytest.raises(ValueError, match="num_drives must be at least 1, got 0"):
+        DriveSamples(0, seed=0)
