@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,3 +112,38 @@ def test_argument_that_ros_refuses_is_an_error(ros_domain_id: int) -> None:
     child = subprocess.run(command, cwd=REPO, env=os.environ, stderr=subprocess.PIPE, text=True, timeout=START_S)
     assert child.returncode != 0
     assert "/nowhere" in child.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "parameter", "problem"),
+    [
+        ("ros.follower_node", "min_lookahead_m:=50.0", "min_lookahead_m must not exceed max_lookahead_m"),
+        ("simulation.simulator_process", "scenario:=nowhere", "no scenario 'nowhere'"),
+    ],
+)
+def test_the_loops_other_nodes_start_and_end(
+    module: str, parameter: str, problem: str, ros_context: None, tmp_path: Path
+) -> None:
+    """They end with 1 and the reason where a parameter is of no use, and with 0 at a signal."""
+    environment = os.environ | {"ROS_LOG_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", f"reasoning_vla_ros.{module}", "--ros-args"]
+    child = subprocess.run(
+        [*command, "-p", parameter], cwd=REPO, env=environment, stderr=subprocess.PIPE, text=True, timeout=START_S
+    )
+    assert (child.returncode, problem in child.stderr) == (1, True), child.stderr
+    assert "Traceback" not in child.stderr
+    running = subprocess.Popen(command, cwd=REPO, env=environment, stderr=subprocess.PIPE, text=True)
+    name = {"ros.follower_node": "follower_node", "simulation.simulator_process": "simulator_node"}[module]
+    assert running.stderr is not None
+    listener = rclpy.create_node("listener")
+    try:
+        end_s = time.monotonic() + START_S
+        while name not in listener.get_node_names() and time.monotonic() < end_s:
+            time.sleep(0.1)
+        assert name in listener.get_node_names()
+        running.send_signal(signal.SIGTERM)
+        assert (running.wait(START_S), "Traceback" in running.stderr.read()) == (0, False)
+    finally:
+        running.kill()
+        running.stderr.close()
+        listener.destroy_node()
