@@ -29,9 +29,14 @@ def populate(road: TrafficRoad, setup: Setup, route: EgoRoute, lane: int, rng: n
     while len(road.vehicles) - 1 < setup.num_vehicles and attempts < 20 * setup.num_vehicles:
         attempts += 1
         way = ways[int(rng.integers(len(ways)))]
+        if setup.scenario.name == "intersection" and rng.random() < 0.3:
+            way = ways[6 + int(rng.integers(3))]  # from the arm across, which a left turn has to wait for
         if setup.scenario.name in ("intersection", "roundabout"):
             approach_m = road.network.get_lane(way[0]).length
             s_m = approach_m - float(rng.uniform(-5.0 if way[0] != own_way[0] else 30.0, approach_m - 8.0))
+            if way[0] != own_way[0] and rng.random() < 0.6:  # they meet the ego at the junction
+                s_m = ego_s_m + approach_m - road.network.get_lane(own_way[0]).length + float(rng.normal(0.0, 18.0))
+                s_m = min(s_m, approach_m - 6.0)
         elif setup.scenario.name == "merge":
             start_x = float(road.network.get_lane(way[0]).position(0.0, 0.0)[0])
             is_ramp = way[0][0] == "j"
@@ -61,7 +66,7 @@ def _place(road: TrafficRoad, setup: Setup, way: tuple[LaneIndex, ...], s_m: flo
     is_truck = rng.random() < 0.2
     cruise = limit * float(rng.uniform(0.55, 0.8) if is_truck else rng.uniform(0.65, 1.0))
     phases = _brake_phases(rng) if rng.random() < setup.brake_probability else ()
-    patience_s = float(rng.uniform(0.3, 2.0))
+    patience_s = float(rng.uniform(-1.2 if setup.scenario.name == "intersection" else 0.3, 2.0))
     vehicle = TrafficVehicle(
         road,
         way,

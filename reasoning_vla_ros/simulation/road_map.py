@@ -19,6 +19,7 @@ from reasoning_vla_ros.simulation.paths import Path
 from reasoning_vla_ros.simulation.world_state import Direction, LaneGeometry, LineKind
 
 LANE_WIDTH_M = 4.0
+TRAFFIC_LATERAL_MPS2 = 2.4
 PIECE_M = 40.0  # lanes are cut into pieces of this length for drawing, so that what is out of sight is left out
 
 LaneIndex = tuple[str, str, int]
@@ -80,7 +81,10 @@ def arc_lane(
     lines: Lines,
     speed_limit_mps: float,
 ) -> AbstractLane:
-    """An arc around a centre in the map frame, between two angles; counter-clockwise where they grow."""
+    """An arc around a centre in the map frame, between two angles; counter-clockwise where they grow.
+
+    Its limit is at most the speed at which the lateral acceleration is 2.4 m/s², for the traffic to slow down.
+    """
     types = [_LINE_TYPES[lines[0]], _LINE_TYPES[lines[1]]]
     clockwise_in_highway_env = to_rad < from_rad
     return CircularLane(
@@ -91,7 +95,7 @@ def arc_lane(
         clockwise_in_highway_env,
         LANE_WIDTH_M,
         types,
-        speed_limit=speed_limit_mps,
+        speed_limit=min(speed_limit_mps, float(np.sqrt(TRAFFIC_LATERAL_MPS2 * radius_m))),
     )
 
 

@@ -29,6 +29,7 @@ SIZES_M: dict[VehicleKind, tuple[float, float]] = {
     "cone": (0.5, 0.5),
 }
 LOOK_AHEAD_M = 100.0
+CURVE_BRAKE_MPS2 = 1.5
 Way = tuple[LaneIndex, ...]
 
 
@@ -230,6 +231,11 @@ class TrafficVehicle(IDMVehicle):
     def free_acceleration(self) -> float:
         """IDM's, on a free road; above the wanted speed it brakes as its phase says."""
         limit = min(self.target_speed, float(self.lane.speed_limit))
+        following = self.road.following(self.lane_index, self.way)
+        if following is not None:
+            left_m = self.lane.length - self.lane.local_coordinates(self.position)[0]
+            next_limit = float(self.road.network.get_lane(following).speed_limit)
+            limit = min(limit, float(np.sqrt(next_limit**2 + 2 * CURVE_BRAKE_MPS2 * max(0.0, left_m - 2.0))))
         if self.speed > limit:
             brake = max((p.brake_mps2 for p in self.phases if p.start_s <= self.road.time_s < p.end_s), default=2.0)
             return max(-brake, 1.5 * (limit - self.speed) - 0.2)
