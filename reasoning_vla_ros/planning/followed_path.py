@@ -18,8 +18,10 @@ FloatArray = NDArray[np.float64]
 STANDING_STEP_M = 0.02
 REVERSE_M = 0.5
 REVERSE_MPS = -0.3
-# The acceleration of a plan is its change of speed over so long: a plan drawn from tokens jitters from step to step.
-SLOPE_S = 0.5
+# Speed and acceleration of a plan are those of the line that fits so much of it best: a plan drawn from tokens jitters
+# from step to step.
+SLOPE_S = 0.6
+SLOPE_POINTS = 7
 FINE_STEP_M = 0.25
 
 
@@ -177,10 +179,13 @@ class FollowedPath:
             gain = self._speed_at(s_m + step_m) ** 2 - here_mps**2
             return Motion(s_m, here_mps, gain / (2 * step_m) if step_m > 0 else 0.0)
         at = float(np.clip(time_s, 0.0, self.times_s[-1]))
-        begin, end = max(at - SLOPE_S / 2, 0.0), min(at + SLOPE_S / 2, float(self.times_s[-1]))
-        before, speed, after = np.interp([begin, at, end], self.times_s, self.speed_mps)
-        slope = (after - before) / (end - begin) if end > begin else 0.0
-        return Motion(float(np.interp(at, self.times_s, self.at_s_m)), float(speed), float(slope))
+        around = np.linspace(max(at - SLOPE_S / 2, 0.0), min(at + SLOPE_S / 2, float(self.times_s[-1])), SLOPE_POINTS)
+        speed = np.interp(around, self.times_s, self.speed_mps)
+        offset = around - around.mean()
+        spread = float(offset @ offset)
+        slope = float(offset @ speed) / spread if spread > 0 else 0.0
+        here_mps = max(float(speed.mean()) + slope * (at - float(around.mean())), 0.0)
+        return Motion(float(np.interp(at, self.times_s, self.at_s_m)), here_mps, slope)
 
     def project(self, xy: FloatArray, near_s_m: float | None = None, within_m: float = math.inf) -> tuple[float, float]:
         """The nearest place on the path: metres along it, and metres that the point lies to its left.
