@@ -34,7 +34,7 @@ SCENES: tuple[tuple[str, Light, Weather, str], ...] = (
     ("curves", "day", "fog", "obstacle"),
 )
 CAMERA = PinholeCamera(320, 160, 100.0)
-CAPTION_PX, COLUMNS, COLORS = 48, 3, 128
+CAPTION_PX, COLUMNS = 62, 3
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def _tile(scenario: str, light: Light, weather: Weather, cause: str) -> np.ndarr
     step = _find(scenario, light, weather, cause)
     picture = SceneView(CAMERA, oversampling=3).render(step.state)
     caption = np.full((CAPTION_PX, CAMERA.width, 3), 255, np.uint8)
-    lines = [*textwrap.wrap(step.text, 54)[:2], step.navigation]
+    lines = [*textwrap.wrap(step.text, 54), step.navigation]
     for number, line in enumerate(lines):
         color = (20, 20, 20) if number < len(lines) - 1 else (120, 120, 120)
         cv2.putText(caption, line, (4, 13 + 14 * number), cv2.FONT_HERSHEY_SIMPLEX, 0.36, color, 1, cv2.LINE_AA)

@@ -62,6 +62,12 @@ class Canvas:
         for corners, color in zip(_fixed(self.project(quads)), colors.tolist(), strict=True):
             cv2.fillConvexPoly(self.pixels, corners, color, lineType=cv2.LINE_8, shift=_SHIFT)
 
+    def fill_convex(self, points: NDArray[np.float64], starts: tuple[int, ...], colors: NDArray[np.float64]) -> None:
+        """Convex polygons that lie before the camera: points [N, 3] of all, the index where each begins, colours."""
+        fixed = _fixed(self.project(points))
+        for (first, last), color in zip(itertools.pairwise((*starts, len(points))), colors.tolist(), strict=True):
+            cv2.fillConvexPoly(self.pixels, fixed[first:last], color, lineType=cv2.LINE_8, shift=_SHIFT)
+
     def fill_apart(self, quads: NDArray[np.float64], color: Color) -> None:
         """Quadrilaterals [M, 4, 3] that do not overlap, all at once."""
         before = quads[..., 0] > NEAR_M

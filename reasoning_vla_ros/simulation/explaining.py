@@ -172,7 +172,7 @@ def of_lead(lead: OnPath, longitudinal: Longitudinal, state: WorldState) -> Fact
         kind = "lead_slower"
     elif is_slowing:
         kind = "lead_close"
-    elif longitudinal == "accelerate" and faster_mps > 0.5:
+    elif faster_mps > (0.5 if longitudinal == "accelerate" else 2.0):
         kind = "lead_leaving"
     return Fact(kind, thing.id, thing.kind, max(0.0, lead.gap_m))
 

@@ -91,15 +91,13 @@ def draw_tree(canvas: Canvas, foot: NDArray[np.float64], tree: NDArray[np.float6
     if foot[0] < 2.0:
         return
     height_m, width_m, shade = tree[2:]
-    trunk = foot + np.array([[0, 0.2, 0], [0, -0.2, 0], [0, -0.15, 0.4 * height_m], [0, 0.15, 0.4 * height_m]])
-    crown = foot + _CROWN * np.array([0.0, width_m / 2, 0.38 * height_m]) + np.array([0.0, 0.0, 0.62 * height_m])
-    trunk_color, crown_color = lighting.seen(
-        np.array([TRUNK, (44 + 24 * shade, 78 + 34 * shade, 42)]), foot[0]
-    ).tolist()
-    canvas.fill(trunk, trunk_color)
-    canvas.fill(crown, crown_color)
+    size = np.array([1.0, width_m / 2, 0.38 * height_m])
+    outline = np.concatenate([_TRUNK * np.array([1.0, 1.0, 0.4 * height_m]), _CROWN * size + (0, 0, 0.62 * height_m)])
+    colors = lighting.seen(np.array([TRUNK, (44 + 24 * shade, 78 + 34 * shade, 42)]), float(foot[0]))
+    canvas.fill_convex(foot + outline, (0, len(_TRUNK)), colors)
 
 
+_TRUNK = np.array([[0.0, 0.2, 0.0], [0.0, -0.2, 0.0], [0.0, -0.15, 1.0], [0.0, 0.15, 1.0]])
 _ANGLES = np.linspace(0.0, 2 * np.pi, 9)[:-1]
 _CROWN = np.stack([np.zeros(8), np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 
