@@ -17,7 +17,7 @@ from reasoning_vla_ros.simulation.world_state import EgoCommand
 
 @pytest.fixture(scope="module", params=SCENARIOS)
 def drives(request: pytest.FixtureRequest) -> list[EpisodeResult]:
-    return [run_episode(World(request.param, seed), ExpertDriver(), 12.0, keep_steps=True) for seed in (31, 32)]
+    return [run_episode(World(request.param, seed), ExpertDriver(), 10.0, keep_steps=True) for seed in (31, 32)]
 
 
 def test_the_expert_hits_nothing_and_stays_on_the_road(drives: list[EpisodeResult]) -> None:

@@ -54,9 +54,7 @@ def test_the_optical_frame_projects_as_the_picture_does(make_state: Any) -> None
 @pytest.mark.parametrize("kind", ["car", "truck"])
 def test_brake_lights_show_at_40_m(view: SceneView, make_state: Any, make_vehicle: Any, light: Any, kind: Any) -> None:
     pictures = [
-        redness(
-            view.render(make_state(make_vehicle(45.0, kind=kind, is_braking=braking), conditions=Conditions(light)))
-        )
+        redness(view.render(make_state(make_vehicle(45.0, kind=kind, is_braking=on), conditions=Conditions(light))))
         for on in (True, False)
     ]
     assert pictures[0].max() > 110
