@@ -61,11 +61,8 @@ class FlowSamplingMixin:
             xyz [B, sets, samples, T, 3] in metres in the ego frame at t0, rot [B, sets, samples, T, 3, 3]; with
             `return_extra` also "cot", "meta_action" and "answer", arrays of strings [B, sets, samples].
         """
-        inputs, written = self._write(
-            data, top_p, top_k, temperature, num_traj_samples, num_traj_sets, max_generation_length
-        )
-        actions = self.sample_actions(self._guided(written), **(diffusion_kwargs or {}))
-        return self._results(data, inputs, written, actions, (num_traj_sets, num_traj_samples), return_extra)
+        text = self._text_settings(max_generation_length, temperature, top_p, top_k)
+        return self._sample(data, text, (num_traj_sets, num_traj_samples), diffusion_kwargs, return_extra)
 
     @torch.no_grad()
     def sample_trajectories_from_data_with_vlm_rollout_cfg_nav(
@@ -88,47 +85,59 @@ class FlowSamplingMixin:
         Raises:
             ValueError: a row without navigation text.
         """
-        inputs, written = self._write(
-            data, top_p, top_k, temperature, num_traj_samples, num_traj_sets, max_generation_length
-        )
-        unguided = self._unguided(inputs, written, num_traj_samples * num_traj_sets)
-        actions = self.sample_actions(self._guided(written), unguided, **(diffusion_kwargs or {}))
-        return self._results(data, inputs, written, actions, (num_traj_sets, num_traj_samples), return_extra)
+        text = self._text_settings(max_generation_length, temperature, top_p, top_k)
+        return self._sample(data, text, (num_traj_sets, num_traj_samples), diffusion_kwargs, return_extra, guided=True)
 
-    def _write(
+    def _text_settings(
+        self, max_generation_length: int | None, temperature: float, top_p: float, top_k: int | None
+    ) -> TextSettings:
+        length = self.config.tokens_per_future_traj if max_generation_length is None else max_generation_length
+        return TextSettings(length, temperature, top_p, top_k)
+
+    def _sample(
         self,
         data: Mapping[str, Any],
-        top_p: float,
-        top_k: int | None,
-        temperature: float,
-        num_traj_samples: int,
-        num_traj_sets: int,
-        max_generation_length: int | None,
-    ) -> tuple[dict[str, Tensor], TextRollout]:
-        check_samples(num_traj_samples, num_traj_sets)
+        text: TextSettings,
+        sets_and_samples: tuple[int, int],
+        diffusion_kwargs: Mapping[str, Any] | None,
+        return_extra: bool,
+        guided: bool = False,
+    ) -> Any:
+        sets, samples = sets_and_samples
+        check_samples(samples, sets)
         inputs = prompt_inputs(self, data)
-        length = self.config.tokens_per_future_traj if max_generation_length is None else max_generation_length
+        written = self._write(inputs, sets * samples, text)
+        unguided = self._without_navigation(inputs, written, sets * samples) if guided else None
+        actions = self.sample_actions(self._behind(written), unguided, **(diffusion_kwargs or {}))
+        xyz, rot = self.action_space.decode(*repeated_history(data, sets * samples), actions)
+        xyz, rot = in_sets(xyz, sets, samples), in_sets(rot, sets, samples)
+        if not return_extra:
+            return xyz, rot
+        shape = (len(inputs["input_ids"]), sets, samples)
+        return xyz, rot, texts_of(self.tokenizer, written.sequences, shape)
+
+    def _write(self, inputs: dict[str, Tensor], total: int, text: TextSettings) -> TextRollout:
         start = self.config.traj_token_start_idx
         written = write_text(
             self,
             inputs,
-            num_traj_samples * num_traj_sets,
-            TextSettings(length, temperature, top_p, top_k),
+            total,
+            text,
             self.config.traj_token_ids["future_start"],
             barred=(start, start + self.config.traj_vocab_size),
         )
         for row in (~written.found).nonzero().flatten().tolist():
             logger.warning("sequence %d has no <|traj_future_start|>; its end is taken instead", row)
-        return inputs, written
+        return written
 
-    def _guided(self, written: TextRollout) -> ExpertContext:
+    def _behind(self, written: TextRollout) -> ExpertContext:
         rollout = written.rollout
         context: ExpertContext = self.context_behind(
             rollout.cache, written.visible(rollout.mask.shape[1]), written.next_position
         )
         return context
 
-    def _unguided(self, inputs: dict[str, Tensor], written: TextRollout, total: int) -> ExpertContext:
+    def _without_navigation(self, inputs: dict[str, Tensor], written: TextRollout, total: int) -> ExpertContext:
         """What the expert attends to when the same text follows the prompt without its navigation text."""
         pad_id = written.rollout.pad_id
         ids, mask = without_navigation(
@@ -141,20 +150,3 @@ class FlowSamplingMixin:
         rollout.extend(text, torch.arange(text.shape[1], device=text.device) < length[:, None])
         context: ExpertContext = self.context_behind(rollout.cache, rollout.mask, begin + length)
         return context
-
-    def _results(
-        self,
-        data: Mapping[str, Any],
-        inputs: dict[str, Tensor],
-        written: TextRollout,
-        actions: Tensor,
-        sets_and_samples: tuple[int, int],
-        return_extra: bool,
-    ) -> Any:
-        sets, samples = sets_and_samples
-        xyz, rot = self.action_space.decode(*repeated_history(data, sets * samples), actions)
-        xyz, rot = in_sets(xyz, sets, samples), in_sets(rot, sets, samples)
-        if not return_extra:
-            return xyz, rot
-        shape = (len(inputs["input_ids"]), sets, samples)
-        return xyz, rot, texts_of(self.tokenizer, written.sequences, shape)

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from reasoning_vla_ros.models.extraction import extract_trajectory_tokens
 from reasoning_vla_ros.models.text_rollout import TextSettings, write_text
 from reasoning_vla_ros.models.tokenized_data import check_samples, in_sets, prompt_inputs, repeated_history, texts_of
-from reasoning_vla_ros.tokenizers import InvalidTokensError
 
 
 class TokenSamplingMixin:
@@ -86,27 +84,13 @@ class TokenSamplingMixin:
             self.config.traj_token_ids["future_start"],
             self.config.traj_token_ids["future_end"],
         )
-        xyz, rot, decoded = self._decode_valid(*repeated_history(data, total), tokens, valid)
+        xyz, rot, _, decodable = self.traj_tokenizer.decode(*repeated_history(data, total), tokens, strict=False)
+        valid = valid & decodable
+        xyz = torch.where(valid[:, None, None], xyz, torch.nan)
+        rot = torch.where(valid[:, None, None, None], rot, torch.nan)
         xyz, rot = (in_sets(rows, num_traj_sets, num_traj_samples) for rows in (xyz, rot))
         if not return_extra:
             return xyz, rot
         shape = (len(inputs["input_ids"]), num_traj_sets, num_traj_samples)
         generated = written.sequences[:, inputs["input_ids"].shape[1] :]
-        return xyz, rot, {**texts_of(self.tokenizer, generated, shape), "valid": decoded.reshape(shape)}
-
-    def _decode_valid(
-        self, hist_xyz: Tensor, hist_rot: Tensor, tokens: Tensor, valid: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Decodes row by row, so that one that means nothing spoils no other."""
-        steps = self.traj_tokenizer.action_space.horizon or 1
-        xyz = hist_xyz.new_full((len(tokens), steps, 3), float("nan"))
-        rot = hist_xyz.new_full((len(tokens), steps, 3, 3), float("nan"))
-        decoded = torch.zeros_like(valid)
-        for row in valid.nonzero().flatten().tolist():
-            only = slice(row, row + 1)
-            try:
-                row_xyz, row_rot, _ = self.traj_tokenizer.decode(hist_xyz[only], hist_rot[only], tokens[only])
-            except InvalidTokensError:
-                continue
-            xyz[row], rot[row], decoded[row] = row_xyz[0], row_rot[0], True
-        return xyz, rot, decoded
+        return xyz, rot, {**texts_of(self.tokenizer, generated, shape), "valid": valid.reshape(shape)}
