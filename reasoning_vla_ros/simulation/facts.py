@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from reasoning_vla_ros.simulation.world_state import EgoCommand, VehicleKind
 
@@ -39,18 +39,8 @@ Lateral = Literal[
     "go straight",
     "enter roundabout",
 ]
-LONGITUDINAL: tuple[Longitudinal, ...] = ("accelerate", "keep speed", "decelerate", "stop", "wait")
-LATERAL: tuple[Lateral, ...] = (
-    "keep lane",
-    "change lane left",
-    "change lane right",
-    "follow curve left",
-    "follow curve right",
-    "turn left",
-    "turn right",
-    "go straight",
-    "enter roundabout",
-)
+LONGITUDINAL: tuple[Longitudinal, ...] = get_args(Longitudinal)
+LATERAL: tuple[Lateral, ...] = get_args(Lateral)
 
 
 @dataclass(frozen=True)
