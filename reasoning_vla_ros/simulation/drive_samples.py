@@ -135,30 +135,7 @@ class DriveSamples:
     def __getitem__(self, index: int, /) -> TrainingSample:
         """The sample of that index; its `t0_ns` tells the drive and the step."""
         number, step = self.index[index]
-        drive, settings = self.drives[number], self.settings
-        moment = drive.moments[step]
-        x, y, yaw = (float(value) for value in drive.poses_in_map[step])
-        history = drive.poses_in_map[step - settings.num_history + 1 : step + 1]
-        future = drive.poses_in_map[step + 1 : step + 1 + settings.horizon]
-        history_xyz, history_yaw = relative_to(history, (x, y), yaw)
-        future_xyz, future_yaw = relative_to(future, (x, y), yaw)
-        steps = [step - back * settings.frame_step for back in range(settings.num_frames - 1, -1, -1)]
-        images = np.stack([self.view.render(drive.moments[each].state) for each in steps])
-        observation = Observation(
-            t0_ns=_stamp_ns(number, step),
-            cameras=(CameraFrames(1, "front", images, tuple(_stamp_ns(number, each) for each in steps)),),
-            history_xyz=history_xyz.astype(np.float32),
-            history_rot=yaw_to_matrix(history_yaw).astype(np.float32),
-            dt_s=DT_S,
-            instruction=moment.navigation,
-        )
-        return TrainingSample(
-            observation,
-            future_xyz.astype(np.float32),
-            yaw_to_matrix(future_yaw).astype(np.float32),
-            moment.reasoning,
-            moment.meta_action,
-        )
+        return sample_at(self.drives[number], step, self.settings, self.view, number)
 
     def texts(self) -> list[str]:
         """All texts of the samples: reasons, meta actions, navigation."""
@@ -166,14 +143,53 @@ class DriveSamples:
         return [text for each in moments for text in (each.reasoning, each.meta_action, each.navigation)]
 
 
-def make_drive(scenario: str, seed: int, settings: DriveSettings) -> Drive:
-    """The expert drives one world; drives in which it fails keep what lies well before that."""
+def sample_at(drive: Drive, step: int, settings: DriveSettings, view: SceneView, number: int = 0) -> TrainingSample:
+    """The sample of a step of a drive; `number` tells the stamps of drives apart."""
+    moment = drive.moments[step]
+    x, y, yaw = (float(value) for value in drive.poses_in_map[step])
+    history = drive.poses_in_map[step - settings.num_history + 1 : step + 1]
+    future = drive.poses_in_map[step + 1 : step + 1 + settings.horizon]
+    history_xyz, history_yaw = relative_to(history, (x, y), yaw)
+    future_xyz, future_yaw = relative_to(future, (x, y), yaw)
+    steps = [step - back * settings.frame_step for back in range(settings.num_frames - 1, -1, -1)]
+    images = np.stack([view.render(drive.moments[each].state) for each in steps])
+    observation = Observation(
+        t0_ns=_stamp_ns(number, step),
+        cameras=(CameraFrames(1, "front", images, tuple(_stamp_ns(number, each) for each in steps)),),
+        history_xyz=history_xyz.astype(np.float32),
+        history_rot=yaw_to_matrix(history_yaw).astype(np.float32),
+        dt_s=DT_S,
+        instruction=moment.navigation,
+    )
+    return TrainingSample(
+        observation,
+        future_xyz.astype(np.float32),
+        yaw_to_matrix(future_yaw).astype(np.float32),
+        moment.reasoning,
+        moment.meta_action,
+    )
+
+
+def make_drive(
+    scenario: str,
+    seed: int,
+    settings: DriveSettings,
+    on_step: Callable[[int, World, ExpertDriver], None] | None = None,
+) -> Drive:
+    """The expert drives one world; drives in which it fails keep what lies well before that.
+
+    Args:
+        scenario, seed, settings: of the world and the drive.
+        on_step: called with each step, and the world and the expert as they are before it.
+    """
     world, driver = World(scenario, seed, settings.settings), ExpertDriver()
     rng = np.random.default_rng([seed, 11])
     pushes = Pushes(rng, settings.episode_s if rng.random() < settings.disturbed_share else 0.0)
     poses = [(*world.ego.xy, world.ego.yaw_rad)]
     moments: list[Moment] = []
     for step in range(round(settings.episode_s / DT_S)):
+        if on_step is not None:
+            on_step(step, world, driver)
         state = world.state()
         decision = driver.decide(world, state)
         command, is_pushed = pushes.disturb(decision.command, state)

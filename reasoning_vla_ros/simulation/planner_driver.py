@@ -171,6 +171,19 @@ def drive_by_plans(
         warm_up_s: how long the expert drives at most; then the planner is at the wheel, with a plan or without.
         keep_steps: keep states, texts and images.
     """
+    drive_until_first_plan(world, driver, views, dt_s=dt_s, warm_up_s=warm_up_s)
+    return run_episode(world, driver, duration_s, dt_s=dt_s, views=views, keep_steps=keep_steps)
+
+
+def drive_until_first_plan(
+    world: World,
+    driver: PlannerDriver,
+    views: Mapping[str, SceneView],
+    *,
+    dt_s: float = 0.1,
+    warm_up_s: float = 8.0,
+) -> ExpertDriver:
+    """The first part of :func:`drive_by_plans`, with its arguments; gives the expert that has driven it."""
     expert = ExpertDriver()
     poses = [(*world.ego.xy, world.ego.yaw_rad)]
     for _ in range(round(warm_up_s / dt_s)):
@@ -181,4 +194,4 @@ def drive_by_plans(
             break
         world.step(expert.drive(world, state), dt_s)
         poses.append((*world.ego.xy, world.ego.yaw_rad))
-    return run_episode(world, driver, duration_s, dt_s=dt_s, views=views, keep_steps=keep_steps)
+    return expert

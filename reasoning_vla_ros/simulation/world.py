@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -11,13 +12,15 @@ from numpy.typing import NDArray
 from reasoning_vla_ros.simulation import footprints
 from reasoning_vla_ros.simulation.ego_motion import move
 from reasoning_vla_ros.simulation.navigation_text import instruction
+from reasoning_vla_ros.simulation.paths import Path
 from reasoning_vla_ros.simulation.population import close_lane, populate
 from reasoning_vla_ros.simulation.right_of_way import ring_line_m
-from reasoning_vla_ros.simulation.road_map import LANE_WIDTH_M, EgoRoute, LaneIndex
+from reasoning_vla_ros.simulation.road_map import LANE_WIDTH_M, EgoRoute, LaneIndex, RoadMap
 from reasoning_vla_ros.simulation.scenarios import SCENARIOS, ScenarioSettings, draw_setup, find_scenario
 from reasoning_vla_ros.simulation.sight import Sight
 from reasoning_vla_ros.simulation.traffic import EgoVehicle, TrafficRoad, TrafficVehicle
 from reasoning_vla_ros.simulation.world_state import (
+    Direction,
     EgoCommand,
     EgoState,
     Junction,
@@ -60,8 +63,7 @@ class World:
         self.lanes = road_map.geometry()
         routes = road_map.ego_routes
         self.route: EgoRoute = routes[found.directions.index(setup.direction)]
-        self.paths = tuple(road_map.ego_path(self.route, lane) for lane in range(self.route.num_lanes))
-        self._leg_ends_m = tuple(self._measure_legs(road_map.network, lane) for lane in range(len(self.paths)))
+        self.paths, self._leg_ends_m = self._ways(road_map)
         self._area = footprints.DrivableArea(np.concatenate([lane.center for lane in self.lanes]), LANE_WIDTH_M / 2)
         self.navigation = instruction(setup.scenario.name, self.route, np.random.default_rng([seed, 7]))
 
@@ -190,6 +192,28 @@ class World:
         self.road.vehicles = [thing for thing in self.road.vehicles if thing is ego or thing.number != vehicle_id]
         self.road.objects = [thing for thing in self.road.objects if thing.number != vehicle_id]
 
+    def take_route(self, direction: Direction) -> None:
+        """Send the ego another way from here on, to ask what it would do if it were told so. Road and traffic stay.
+
+        Raises:
+            ValueError: a direction that there is no route for, or the ego is on the junction already, past it or
+                further than 120 m from it.
+        """
+        directions = self.setup.scenario.directions
+        if direction not in directions:
+            raise ValueError(f"{self.setup.scenario.name} has routes {directions}, got direction {direction!r}")
+        junction = self.junction()
+        if junction is None or junction.distance_m <= 0:
+            where = "none is near" if junction is None else f"it is {junction.distance_m:.1f} m away"
+            raise ValueError(f"another route is taken before a junction, up to {JUNCTION_IN_VIEW_M:.0f} m; {where}")
+        self.setup = replace(self.setup, direction=direction)
+        self.route = self.road.map.ego_routes[directions.index(direction)]
+        self.paths, self._leg_ends_m = self._ways(self.road.map)
+        self.s_m = [path.project(self.ego.xy)[0] for path in self.paths]
+        self.navigation = instruction(self.setup.scenario.name, self.route, np.random.default_rng([self.seed, 7]))
+        assert self.road.ego is not None
+        self.road.ego.follow(self.ego, *self._ego_lane())
+
     def copy(self) -> World:
         """A world that goes on from here on its own."""
         shared = (self.setup, self.road.map, self.lanes, self.paths, self._area, self.route, self._leg_ends_m)
@@ -206,14 +230,18 @@ class World:
         leg = int(np.searchsorted(self._leg_ends_m[self.lane], self.s_m[self.lane], side="right"))
         return indices[min(leg, len(indices) - 1)], tuple(indices)
 
-    def _measure_legs(self, network: object, lane: int) -> tuple[float, ...]:
-        """Arc length at which each leg ends on the `lane`-th way."""
+    def _ways(self, road_map: RoadMap) -> tuple[tuple[Path, ...], tuple[tuple[float, ...], ...]]:
+        """The route's parallel ways, and the arc length at which each leg ends on each of them."""
+        paths = tuple(road_map.ego_path(self.route, lane) for lane in range(self.route.num_lanes))
+        return paths, tuple(self._measure_legs(road_map.network, path, lane) for lane, path in enumerate(paths))
+
+    def _measure_legs(self, network: object, path: Path, lane: int) -> tuple[float, ...]:
         ends: list[float] = []
         near_m = 0.0
         for index in self.route.lane_indices(lane):
             leg = network.get_lane(index)  # type: ignore[attr-defined]
             end = leg.position(leg.length, 0.0)
-            near_m = self.paths[lane].project((end[0], -end[1]), near_m + leg.length)[0]
+            near_m = path.project((end[0], -end[1]), near_m + leg.length)[0]
             ends.append(near_m)
         return tuple(ends)
 
