@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import Qwen3VLConfig
@@ -15,7 +16,7 @@ from reasoning_vla_ros.models.backends import get_backend
 from reasoning_vla_ros.models.config import VLM_FOLDER, ReasoningVLAConfig
 from reasoning_vla_ros.models.model_classes import MODEL_CLASSES
 from reasoning_vla_ros.models.reasoning_vla import ReasoningVLA
-from reasoning_vla_ros.models.text_tokenizers import bpe_tokenizer, byte_tokenizer
+from reasoning_vla_ros.models.text_tokenizers import bpe_tokenizer, byte_tokenizer, phrase_tokenizer
 from reasoning_vla_ros.tokenizers import create_tokenizer
 
 # 0.1 s steps over 6.4 s. Random tokens stay within mild accelerations (0.5 m/s^2) and curvatures (1/500 m), so that
@@ -26,6 +27,50 @@ TRAJ_TOKENIZER = {
 }
 # Ego positions relative to t0: a 16-step history reaches back 1.5 s, which even bins of 4 m a step represent.
 HIST_TRAJ_TOKENIZER = {"action_space": {"name": "delta_xyz"}, "action_tokenizer": {"name": "uniform", "num_bins": 255}}
+
+
+TEXT_TOKENS = ("bytes", "words", "phrases")
+
+
+@dataclass(frozen=True)
+class SmallModelConfig:
+    """What a small model is made of.
+
+    Attributes:
+        kind: its `model_type`: "alpamayo_reasoning_vla", or "alpamayo_r1" or "alpamayo1_5" for one with an action
+            expert, half as wide as the language model.
+        hidden_size, num_layers: of the language model, with heads of 32.
+        tied: input and output embeddings are one.
+        vision_hidden_size, vision_layers: of the vision encoder.
+        deepstack_layers: of the vision encoder, whose features the first layers of the language model get as well.
+        temporal_patch_size: 2 as in Qwen3-VL, which sees each image twice; 1 halves the work of the patches.
+        text_tokens: "bytes"; "words", byte-pair encoding within words; or "phrases", across words. The last two are
+            learnt from texts.
+        vocabulary: of the text, at most.
+        traj_tokenizer, hist_traj_tokenizer: configs of tokenizers whose numbers of tokens are fixed; empty for
+            accelerations and curvatures, and for positions.
+        num_history: poses of the ego history.
+    """
+
+    kind: str = ReasoningVLAConfig.model_type
+    hidden_size: int = 128
+    num_layers: int = 4
+    tied: bool = True
+    vision_hidden_size: int = 96
+    vision_layers: int = 3
+    deepstack_layers: tuple[int, ...] = (0, 1)
+    temporal_patch_size: int = 2
+    text_tokens: Literal["bytes", "words", "phrases"] = "bytes"
+    vocabulary: int = 1024
+    traj_tokenizer: dict[str, Any] = field(default_factory=dict)
+    hist_traj_tokenizer: dict[str, Any] = field(default_factory=dict)
+    num_history: int = 16
+
+    def __post_init__(self) -> None:
+        if self.kind not in MODEL_CLASSES:
+            raise ValueError(f"kind must be one of {list(MODEL_CLASSES)}, got {self.kind!r}")
+        if self.text_tokens not in TEXT_TOKENS:
+            raise ValueError(f"text_tokens must be one of {list(TEXT_TOKENS)}, got {self.text_tokens!r}")
 
 
 def build_small_model(
@@ -40,60 +85,92 @@ def build_small_model(
 ) -> ReasoningVLA:
     """Makes a ReasoningVLA with random weights, saves it to `folder` and returns it.
 
-    Its config says `untrained`, which reports repeat. With the defaults it has about two million parameters and plans
-    in less than a second on two CPU cores.
+    With the defaults it has about two million parameters and plans in less than a second on two CPU cores. See
+    `build_model` for what else there is to choose.
 
     Args:
         folder: where to save it.
         seed: of the weights.
-        hidden_size, num_layers: of the language model.
-        tied: input and output embeddings are one.
+        hidden_size, num_layers, tied, kind: see :class:`SmallModelConfig`.
         traj_tokenizer: name or config of a trajectory tokenizer whose number of tokens is fixed; accelerations and
             curvatures by default.
-        kind: its `model_type`: "alpamayo_reasoning_vla", or "alpamayo_r1" or "alpamayo1_5" for one with an action
-            expert, half as wide as the language model.
+        texts: to learn words from; without any each byte is a token.
 
     Raises:
         ValueError: an unknown kind, or a tokenizer whose number of tokens varies.
     """
-    if kind not in MODEL_CLASSES:
-        raise ValueError(f"kind must be one of {list(MODEL_CLASSES)}, got {kind!r}")
-    model_class = MODEL_CLASSES[kind]
-    traj_tokenizer_cfg = {"name": traj_tokenizer} if isinstance(traj_tokenizer, str) else traj_tokenizer
-    traj_tokenizer_cfg = traj_tokenizer_cfg or TRAJ_TOKENIZER
+    config = SmallModelConfig(
+        kind=kind,
+        hidden_size=hidden_size,
+        num_layers=num_layers,
+        tied=tied,
+        text_tokens="words" if texts else "bytes",
+        traj_tokenizer={"name": traj_tokenizer} if isinstance(traj_tokenizer, str) else traj_tokenizer or {},
+    )
+    return build_model(folder, config, texts, seed)
+
+
+def build_model(folder: str | Path, config: SmallModelConfig, texts: Sequence[str] = (), seed: int = 0) -> ReasoningVLA:
+    """Makes a ReasoningVLA with random weights, saves it to `folder` and returns it. Its config says `untrained`,
+    which reports repeat.
+
+    Args:
+        folder: where to save it.
+        config: what it is made of.
+        texts: what the text tokenizer learns from.
+        seed: of the weights.
+
+    Raises:
+        ValueError: a tokenizer whose number of tokens varies, or one that learns from texts without any.
+    """
+    model_class = MODEL_CLASSES[config.kind]
+    traj_tokenizer_cfg = config.traj_tokenizer or TRAJ_TOKENIZER
+    hist_traj_tokenizer_cfg = config.hist_traj_tokenizer or HIST_TRAJ_TOKENIZER
     future_tokens = create_tokenizer(traj_tokenizer_cfg, allow_imports=False)
-    history_tokens = create_tokenizer(HIST_TRAJ_TOKENIZER)
-    if future_tokens.num_tokens is None:
-        raise ValueError(f"the number of tokens must be fixed, that of {traj_tokenizer!r} varies")
+    history_tokens = create_tokenizer(hist_traj_tokenizer_cfg, allow_imports=False)
+    num_future = future_tokens.num_tokens
+    num_history = history_tokens.action_tokenizer.num_tokens_for(config.num_history)
+    for given, count in ((traj_tokenizer_cfg, num_future), (hist_traj_tokenizer_cfg, num_history)):
+        if count is None:
+            raise ValueError(f"the number of tokens must be fixed, that of {given!r} varies")
     folder = Path(folder)
     vlm_folder = folder / VLM_FOLDER
     vlm_folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = bpe_tokenizer(texts) if texts else byte_tokenizer()
+    tokenizer = _text_tokenizer(config, texts)
     backend = get_backend("qwenvl3")
-    vlm_config = small_vlm_config(tokenizer, hidden_size, num_layers, tied)
-    backend.save_parts(vlm_config, IMAGE_SETTINGS, tokenizer, str(vlm_folder))
-    config = model_class.config_class(
+    image_settings = {**IMAGE_SETTINGS, "temporal_patch_size": config.temporal_patch_size}
+    backend.save_parts(small_vlm_config(tokenizer, config), image_settings, tokenizer, str(vlm_folder))
+    model_config = model_class.config_class(
         vlm_name_or_path=str(vlm_folder),
         traj_tokenizer_cfg=traj_tokenizer_cfg,
-        hist_traj_tokenizer_cfg=HIST_TRAJ_TOKENIZER,
+        hist_traj_tokenizer_cfg=hist_traj_tokenizer_cfg,
         traj_vocab_size=future_tokens.vocab_size + history_tokens.vocab_size,
-        tokens_per_history_traj=48,
-        tokens_per_future_traj=future_tokens.num_tokens,
+        tokens_per_history_traj=num_history,
+        tokens_per_future_traj=num_future,
         model_dtype="float32",
         attn_implementation="sdpa",
         add_special_tokens=True,
         untrained=True,
-        **(_expert_fields(hidden_size) if issubclass(model_class, AlpamayoR1) else {}),
+        **(_expert_fields(config.hidden_size) if issubclass(model_class, AlpamayoR1) else {}),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = model_class(config, print_param_count=False).eval()
+        model = model_class(model_config, print_param_count=False).eval()
     logging.disable_progress_bar()  # a bar for one file of a few megabytes
     try:
         model.save_pretrained(folder)
     finally:
         logging.enable_progress_bar()
     return model
+
+
+def _text_tokenizer(config: SmallModelConfig, texts: Sequence[str]) -> Any:
+    if config.text_tokens == "bytes":
+        return byte_tokenizer()
+    if not texts:
+        raise ValueError(f"text_tokens {config.text_tokens!r} are learnt from texts, got none")
+    learn = phrase_tokenizer if config.text_tokens == "phrases" else bpe_tokenizer
+    return learn(texts, config.vocabulary)
 
 
 def _expert_fields(hidden_size: int) -> dict[str, Any]:
@@ -120,7 +197,8 @@ IMAGE_SETTINGS: dict[str, Any] = {
 }
 
 
-def small_vlm_config(tokenizer: Any, hidden_size: int, num_layers: int, tied: bool) -> Qwen3VLConfig:
+def small_vlm_config(tokenizer: Any, config: SmallModelConfig) -> Qwen3VLConfig:
+    hidden_size, vision_size = config.hidden_size, config.vision_hidden_size
     head_dim = 32
     heads = max(2, hidden_size // head_dim)
     token = tokenizer.convert_tokens_to_ids
@@ -128,7 +206,7 @@ def small_vlm_config(tokenizer: Any, hidden_size: int, num_layers: int, tied: bo
         "vocab_size": len(tokenizer),
         "hidden_size": hidden_size,
         "intermediate_size": 3 * hidden_size,
-        "num_hidden_layers": num_layers,
+        "num_hidden_layers": config.num_layers,
         "num_attention_heads": heads,
         "num_key_value_heads": heads // 2,
         "head_dim": head_dim,
@@ -136,19 +214,19 @@ def small_vlm_config(tokenizer: Any, hidden_size: int, num_layers: int, tied: bo
         "rope_theta": 5_000_000,
         "rope_scaling": {"rope_type": "default", "mrope_interleaved": True, "mrope_section": [8, 4, 4]},
         "eos_token_id": token("<|im_end|>"),
-        "tie_word_embeddings": tied,
+        "tie_word_embeddings": config.tied,
     }
     vision = {
-        "depth": 3,
-        "hidden_size": 96,
-        "intermediate_size": 288,
-        "num_heads": 3,
+        "depth": config.vision_layers,
+        "hidden_size": vision_size,
+        "intermediate_size": 3 * vision_size,
+        "num_heads": vision_size // head_dim,
         "out_hidden_size": hidden_size,
         "num_position_embeddings": 256,
         "patch_size": IMAGE_SETTINGS["patch_size"],
-        "temporal_patch_size": IMAGE_SETTINGS["temporal_patch_size"],
+        "temporal_patch_size": config.temporal_patch_size,
         "spatial_merge_size": IMAGE_SETTINGS["merge_size"],
-        "deepstack_visual_indexes": [0, 1],
+        "deepstack_visual_indexes": list(config.deepstack_layers),
     }
     return Qwen3VLConfig(
         text_config=text,
@@ -157,5 +235,5 @@ def small_vlm_config(tokenizer: Any, hidden_size: int, num_layers: int, tied: bo
         video_token_id=token("<|video_pad|>"),
         vision_start_token_id=token("<|vision_start|>"),
         vision_end_token_id=token("<|vision_end|>"),
-        tie_word_embeddings=tied,
+        tie_word_embeddings=config.tied,
     )

@@ -30,7 +30,8 @@ class BSplineActionTokenizer(ActionTokenizer):
         num_control_points: K, at least degree + 1 and at most T; N = K * D.
         degree: of the polynomials.
         bins_per_dim: bins of each control point, which is also the size of the vocabulary.
-        action_range: (low, high) of the control points before `fit`, for all dimensions or one pair for each.
+        action_range: (low, high) of the control points before `fit`: one pair for all, one for each dimension, or one
+            for each control point's dimension, K * D in the order of the tokens, which says what a fit found.
         from_zero: the spline starts from zero one step before the first action, as trajectories in the ego frame do,
             so that its first control point needs no token and all K are spent on the rest.
     """
@@ -56,10 +57,14 @@ class BSplineActionTokenizer(ActionTokenizer):
         self.degree = degree
         self.bins_per_dim = bins_per_dim
         self.from_zero = from_zero
-        self.action_range = UniformActionTokenizer(action_dims, bins_per_dim, action_range).action_range
+        count = num_control_points * action_dims
+        is_each = bool(np.ndim(action_range[0])) and len(action_range) == count
+        self.action_range = UniformActionTokenizer(
+            count if is_each else action_dims, bins_per_dim, action_range
+        ).action_range
         per_dim = self.action_range if np.ndim(self.action_range) == 2 else [self.action_range] * action_dims
         self._bins = UniformActionTokenizer(
-            num_control_points * action_dims, bins_per_dim, [*per_dim] * num_control_points
+            count, bins_per_dim, per_dim if is_each else [*per_dim] * num_control_points
         )
         self._fitted = False
 

@@ -31,7 +31,7 @@ class PoseActionSpace(ActionSpace):
             car moves about as far by the one as by the other.
     """
 
-    action_dim = 3
+    action_dim: int = 3
     dt_s: float
 
     def __init__(self, horizon: int | None = 64, dt_s: float = 0.1, yaw_weight_m: float = 2.0) -> None:
@@ -77,7 +77,7 @@ class PoseActionSpace(ActionSpace):
         self, history_xyz: torch.Tensor, history_rot: torch.Tensor, actions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The trajectory of actions [..., T, 3]; see `ActionSpace.decode`."""
-        check_action_shape(actions, self.action_dim, self.horizon)
+        check_action_shape(actions, 3, self.horizon)
         check_poses(history_xyz, history_rot, "history")
         check_same_batch(history_xyz, actions, "actions")
         actions = at_least_float32(actions)

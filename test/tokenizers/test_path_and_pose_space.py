@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reasoning_vla_ros.datasets.synthetic_driving import synthetic_driving
 from reasoning_vla_ros.geometry.rotations import matrix_to_yaw, yaw_to_matrix
-from reasoning_vla_ros.tokenizers import create_action_space
+from reasoning_vla_ros.tokenizers import create_action_space, create_tokenizer
 from reasoning_vla_ros.tokenizers.path_space import PathActionSpace
 from reasoning_vla_ros.tokenizers.pose_space import PoseActionSpace
 
@@ -188,7 +188,8 @@ def test_refusals(space: Space) -> None:
 @pytest.mark.parametrize("name", ["pose", "path"])
 def test_by_name_and_what_it_suggests_to_a_tokenizer(name: str) -> None:
     space = create_action_space(name, horizon=20, dt_s=0.2, yaw_weight_m=1.25)
-    assert space.get_config() == {"horizon": 20, "dt_s": 0.2, "yaw_weight_m": 1.25}
+    own = {"headings": True} if name == "path" else {}
+    assert space.get_config() == {"horizon": 20, "dt_s": 0.2, "yaw_weight_m": 1.25, **own}
     defaults = space.tokenizer_defaults
     assert (defaults["action_dims"], defaults["horizon"], defaults["dt_s"]) == (3, 20, 0.2)
     assert defaults["action_range"][2] == pytest.approx([-1.25 * math.pi, 1.25 * math.pi])
@@ -208,3 +209,20 @@ def test_turned_by_any_number_of_turns_it_is_the_same_pose(space: Space) -> None
     turns = 2 * math.pi * torch.from_numpy(np.random.default_rng(0).integers(-3, 4, yaw.shape))
     again = space().encode(*data[:3], yaw_to_matrix(yaw + turns).float())
     torch.testing.assert_close(again, space().encode(*data), atol=1e-4, rtol=0)
+
+
+def test_a_path_without_headings_has_two_numbers_a_step_and_points_along_itself() -> None:
+    times_s = torch.arange(-15, 65, dtype=torch.float64) * 0.1
+    yaw = 0.1 * times_s
+    xyz = torch.stack([80 * torch.sin(yaw), 80 * (1 - torch.cos(yaw)), torch.zeros_like(yaw)], -1)[None]
+    rot = yaw_to_matrix(yaw)[None]
+    space = PathActionSpace(headings=False)
+    actions = space.encode(xyz[:, :16], rot[:, :16], xyz[:, 16:], rot[:, 16:])
+    assert actions.shape == (1, 64, 2)
+    decoded_xyz, decoded_rot = space.decode(xyz[:, :16], rot[:, :16], actions)
+    assert (decoded_xyz - xyz[:, 16:]).abs().max() < 1e-6
+    assert (matrix_to_yaw(decoded_rot) - yaw[16:]).abs().max() < 0.01
+    assert space.tokenizer_defaults["action_dims"] == 2 and len(space.tokenizer_defaults["action_range"]) == 2
+    assert create_tokenizer("path+bspline", headings=False, num_control_points=5).num_tokens == 10
+    with pytest.raises(ValueError, match=r"\[..., 64, 2\]"):
+        space.decode(xyz[:, :16], rot[:, :16], torch.zeros(1, 64, 3))
