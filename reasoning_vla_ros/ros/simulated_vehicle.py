@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from reasoning_vla_ros.messages.scene_markers import SceneRoad, SceneThing
 from reasoning_vla_ros.ros.simulator_parameters import SimulatorParameters
 
 
@@ -70,6 +71,14 @@ class SimulatedVehicle(Protocol):
     @property
     def end(self) -> str:
         """Why the scenario is over, such as "collision"; empty while it goes on."""
+
+    @property
+    def road(self) -> SceneRoad:
+        """The same at all times."""
+
+    @property
+    def things(self) -> tuple[SceneThing, ...]:
+        """What is around the vehicle now."""
 
     def step(self, target: VelocityTarget | None, dt_s: float) -> None:
         """Moves the world on by `dt_s` seconds; without a target the vehicle drives by itself."""

@@ -17,6 +17,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Twist, TwistStamped
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -32,15 +33,18 @@ from reasoning_vla_ros.ros.parameter_table import ParameterTable
 from reasoning_vla_ros.ros.qos import OUTPUT_QOS
 from reasoning_vla_ros.ros.simulated_vehicle import SimulatedVehicle, VehicleFactory, VelocityTarget
 from reasoning_vla_ros.ros.simulator_outputs import SimulatorOutputs
-from reasoning_vla_ros.ros.simulator_parameters import SimulatorParameters
+from reasoning_vla_ros.ros.simulator_parameters import SimulatorParameters, parse_tour
 
 NODE_NAME = "simulator_node"
-# Time begins here, and a second earlier at each start anew, so that it always jumps back far enough to be noticed.
-START_S = 1_000_000
+# Time begins here, and so much earlier at each start anew: far enough to be noticed, and so far that stamps of one
+# start are not mistaken for those of another.
+START_S = 1_000_000_000
+RESTART_S = 1_000
 # A planner has its history by then, and may be waited for.
 WARM_UP_S = 2.0
 # More than this behind real time is not caught up with.
 MAX_BEHIND_S = 0.2
+LAST_WORDS_S = 0.5
 
 
 @dataclass
@@ -54,6 +58,7 @@ class _Run:
     plan_ns: int | None = None
     image_ns: int = 0
     told_end: str = ""
+    is_map_out: bool = False
 
 
 class SimulatorNode(Node):
@@ -76,10 +81,13 @@ class SimulatorNode(Node):
         )
         parameters = self._table.read()
         self._is_set_up = True
+        self._tour = list(parse_tour(parameters.tour))
+        if self._tour:
+            self._take_next_of_tour()
         self._log = LogThrottle(self.get_logger())
         self._restarts = 0
         self._wants_start = False
-        self.vehicle = self._make_vehicle(parameters)
+        self.vehicle = self._make_vehicle(self.parameters)
         self._run = _Run(seconds_to_ns(START_S))
         self._due_s = self._stood_s = time.monotonic()
         self._outputs = SimulatorOutputs(self, self.vehicle.cameras, parameters.map_frame, parameters.base_frame)
@@ -113,7 +121,9 @@ class SimulatorNode(Node):
         self._publish()
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Sees to it that the last words are heard."""
+        if self.context.ok():
+            self._diagnostics.wait_for_all_acked(Duration(seconds=LAST_WORDS_S))
 
     # Commands -------------------------------------------------------------------------------------------------------
 
@@ -202,14 +212,21 @@ class SimulatorNode(Node):
         where = f"scenario {self.parameters.scenario!r}, seed {self.parameters.seed}"
         self.get_logger().info(f"{where} ended after {self.elapsed_s:.1f} s: {end}")
         self._publish_diagnostics()
+        if self._tour:
+            return self._take_next_of_tour()
         if self.parameters.at_end == "next":
             self.set_parameters([Parameter("seed", value=self.parameters.seed + 1)])
-        return self.parameters.at_end != "exit"
+        return self.parameters.at_end != "exit" and not self.parameters.tour
+
+    def _take_next_of_tour(self) -> bool:
+        scenario, seed = self._tour.pop(0)
+        self.set_parameters([Parameter("scenario", value=scenario), Parameter("seed", value=seed)])
+        return True
 
     # Starting anew --------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self._run = _Run(seconds_to_ns(START_S - self._restarts))
+        self._run = _Run(seconds_to_ns(START_S - RESTART_S * self._restarts))
         self._due_s = self._stood_s = time.monotonic()
 
     def _on_set(self, parameters: list[Any]) -> SetParametersResult:
@@ -242,8 +259,12 @@ class SimulatorNode(Node):
         self._outputs.publish_clock(stamp_ns)
         self._outputs.publish_instruction(vehicle.instruction)
         self._outputs.publish_motion(vehicle.motion, stamp_ns)
+        if not self._run.is_map_out:
+            self._run.is_map_out = True
+            self._outputs.publish_map(vehicle.road, f"{parameters.scenario}:{parameters.seed}", stamp_ns)
         if self._run.steps % round(parameters.image_period_s / parameters.step_s):
             return
+        self._outputs.publish_traffic(vehicle.things, stamp_ns)
         for camera in vehicle.cameras:
             self._outputs.publish_image(camera, vehicle.image(camera.name), stamp_ns)
         self._run.image_ns = stamp_ns
@@ -253,6 +274,8 @@ class SimulatorNode(Node):
         level, message = Level.OK, "running"
         if self.vehicle.end:
             level, message = Level.WARN, self.vehicle.end
+        elif self._run.told_end:
+            message = self._run.told_end
         elif waits_for:
             message = f"waiting for a {waits_for}"
         values = {

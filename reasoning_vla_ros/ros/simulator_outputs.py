@@ -13,19 +13,22 @@ from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import String
+from visualization_msgs.msg import MarkerArray
 
 from reasoning_vla_ros.geometry.rotations import matrix_to_quaternion, yaw_to_matrix
 from reasoning_vla_ros.messages.images import rgb_to_image_fields, to_byte_array
+from reasoning_vla_ros.messages.scene_markers import SceneRoad, SceneThing
 from reasoning_vla_ros.messages.stamps import ns_to_stamp
 from reasoning_vla_ros.ros import message_types
 from reasoning_vla_ros.ros.qos import LATCHED_QOS, OUTPUT_QOS
+from reasoning_vla_ros.ros.scene_markers import map_markers, traffic_markers
 from reasoning_vla_ros.ros.simulated_vehicle import SimulatedCamera, SimulatedMotion
 
 TF_QOS = QoSProfile(depth=100)
 
 
 class SimulatorOutputs:
-    """Publishers of images, camera infos, odometry, /clock, the instruction and, where tf2_msgs is installed, /tf.
+    """Publishers of images, camera infos, odometry, /clock, instruction, road, traffic and, with tf2_msgs, /tf.
 
     Args:
         node: the node.
@@ -46,6 +49,8 @@ class SimulatorOutputs:
             camera.name: node.create_publisher(CameraInfo, f"~/output/{camera.name}/camera_info", OUTPUT_QOS)
             for camera in cameras
         }
+        self._map = node.create_publisher(MarkerArray, "~/output/map", LATCHED_QOS)
+        self._traffic = node.create_publisher(MarkerArray, "~/output/traffic", OUTPUT_QOS)
         self._said = ""
         self._tf: Any = None
         self._tf_static: Any = None
@@ -107,6 +112,14 @@ class SimulatorOutputs:
         if text != self._said:
             self._said = text
             self._instruction.publish(String(data=text))
+
+    def publish_map(self, road: SceneRoad, title: str, stamp_ns: int) -> None:
+        """The road, and what scenario it is."""
+        self._map.publish(map_markers(road, title, _header(stamp_ns, self._map_frame)))
+
+    def publish_traffic(self, things: Sequence[SceneThing], stamp_ns: int) -> None:
+        """What is on the road now."""
+        self._traffic.publish(traffic_markers(things, _header(stamp_ns, self._map_frame)))
 
 
 def camera_info(camera: SimulatedCamera, header: Any) -> CameraInfo:

@@ -9,6 +9,7 @@ from reasoning_vla_ros.ros.follower_parameters import COMMAND_TYPES
 from reasoning_vla_ros.ros.parameter_specs import ParameterError, ParameterValues, parameter
 
 LOCKSTEPS = ("off", "command", "plan")
+MAX_SEED = 2**31 - 1
 
 
 def camera_problem(entries: tuple[str, ...] | list[str]) -> str:
@@ -20,19 +21,54 @@ def camera_problem(entries: tuple[str, ...] | list[str]) -> str:
     return ""
 
 
-def parse_cameras(entries: tuple[str, ...] | list[str]) -> dict[str, float]:
-    """Yaw in base_link by name, radians, of entries such as "cross_left:60". Raises ParameterError."""
-    yaws: dict[str, float] = {}
+@dataclass(frozen=True)
+class CameraEntry:
+    """How a camera looks: its yaw in base_link, radians, and width and height in pixels, None for those of all."""
+
+    yaw_rad: float
+    size: tuple[int, int] | None = None
+
+
+def parse_cameras(entries: tuple[str, ...] | list[str]) -> dict[str, CameraEntry]:
+    """By name, of entries such as "cross_left:60" or "view:0:800x400". Raises ParameterError."""
+    cameras: dict[str, CameraEntry] = {}
     for entry in entries:
-        name, _, yaw_deg = entry.partition(":")
+        name, _, rest = entry.partition(":")
+        yaw_deg, _, size = rest.partition(":")
         try:
             yaw = math.radians(float(yaw_deg))
+            width, height = (int(pixels) for pixels in size.split("x")) if size else (0, 0)
         except ValueError:
-            yaw = math.nan
-        if not math.isfinite(yaw) or not name.isidentifier() or not name.isascii() or name in yaws:
-            raise ParameterError(f"a camera needs the form name:degrees and a name of its own, got {entry!r}")
-        yaws[name] = yaw
-    return yaws
+            yaw, width, height = math.nan, 0, 0
+        is_named = name.isidentifier() and name.isascii() and name not in cameras
+        has_size = not size or (16 <= width <= 4096 and 16 <= height <= 4096)
+        if not (math.isfinite(yaw) and is_named and has_size):
+            raise ParameterError(
+                "a camera needs the form name:degrees or name:degrees:WIDTHxHEIGHT, 16 to 4096 pixels each, and a name "
+                f"of its own, got {entry!r}"
+            )
+        cameras[name] = CameraEntry(yaw, (width, height) if size else None)
+    return cameras
+
+
+def tour_problem(text: str) -> str:
+    """What is wrong with a tour such as "highway:3 merge:5"; empty when nothing is."""
+    try:
+        parse_tour(text)
+    except ParameterError as error:
+        return str(error)
+    return ""
+
+
+def parse_tour(text: str) -> tuple[tuple[str, int], ...]:
+    """Scenario and seed of each part of a tour such as "highway:3 merge:5". Raises ParameterError."""
+    legs = []
+    for entry in text.split():
+        scenario, _, seed = entry.partition(":")
+        if not scenario or not seed.isascii() or not seed.isdecimal() or int(seed) > MAX_SEED:
+            raise ParameterError(f"a part of a tour needs the form scenario:seed, got {entry!r}")
+        legs.append((scenario, int(seed)))
+    return tuple(legs)
 
 
 @dataclass(frozen=True)
@@ -45,7 +81,13 @@ class SimulatorParameters(ParameterValues):
         dynamic=True,
     )
     seed: int = parameter(
-        0, "Of the scenario's roads and traffic; setting it starts anew.", minimum=0, maximum=2**31 - 1, dynamic=True
+        0, "Of the scenario's roads and traffic; setting it starts anew.", minimum=0, maximum=MAX_SEED, dynamic=True
+    )
+    tour: str = parameter(
+        "",
+        "Scenarios to drive in turn in place of scenario and seed, with their seeds, as in highway:3 merge:5. Each "
+        "ends as any does, or with max_duration_s; the node exits after the last.",
+        check=tour_problem,
     )
     at_end: str = parameter(
         "stay", "After a collision, off the road or at the route's end: stand there, take the next seed, or exit.",
@@ -76,11 +118,12 @@ class SimulatorParameters(ParameterValues):
 
     cameras: tuple[str, ...] = parameter(
         ("front:0",),
-        "Cameras as name:degrees, how far each looks to the left; images come on ~/output/<name>/image.",
+        "Cameras as name:degrees, how far each looks to the left, or name:degrees:WIDTHxHEIGHT; images come on "
+        "~/output/<name>/image.",
         check=camera_problem,
     )
-    image_width: int = parameter(256, "Pixels.", minimum=16, maximum=4096)
-    image_height: int = parameter(128, "Pixels.", minimum=16, maximum=4096)
+    image_width: int = parameter(256, "Pixels, of cameras without a size of their own.", minimum=16, maximum=4096)
+    image_height: int = parameter(128, "Likewise.", minimum=16, maximum=4096)
     horizontal_fov_deg: float = parameter(104.0, "How wide the cameras see, degrees.", minimum=10.0, maximum=150.0)
 
     command_type: str = parameter(

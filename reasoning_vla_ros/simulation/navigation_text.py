@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from reasoning_vla_ros.simulation.road_map import EgoRoute
@@ -23,6 +25,7 @@ _EXITS = (
     "Leave the roundabout at the {ordinal} exit.",
 )
 _FOLLOW = ("Follow the road.", "Stay on this road.", "Continue on this road.")
+_LIMIT = re.compile(r"Limit (\d+) km/h")
 _MERGE = ("Merge onto the main road.", "Join the main road ahead.", "Take the ramp onto the main road.")
 
 
@@ -52,3 +55,9 @@ def navigation_text(state: WorldState) -> str:
     )
     text = _FOLLOW[0] if is_passed else state.navigation
     return f"{text} Limit {round(state.speed_limit_mps * 3.6)} km/h."
+
+
+def told_limit_mps(text: str) -> float | None:
+    """The speed limit that a text of :func:`navigation_text` tells; None where it tells none."""
+    found = _LIMIT.search(text)
+    return None if found is None else int(found[1]) / 3.6

@@ -7,11 +7,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from reasoning_vla_ros.messages.scene_markers import SceneThing
 from reasoning_vla_ros.ros.simulated_vehicle import SimulatedCamera, SimulatedMotion, VelocityTarget
 from reasoning_vla_ros.ros.simulator_parameters import SimulatorParameters, parse_cameras
 from reasoning_vla_ros.simulation.expert import ExpertDriver
 from reasoning_vla_ros.simulation.navigation_text import navigation_text
 from reasoning_vla_ros.simulation.road_view import PinholeCamera
+from reasoning_vla_ros.simulation.scene_things import road_of, things_of
 from reasoning_vla_ros.simulation.scene_view import FRONT_CAMERA, SceneView
 from reasoning_vla_ros.simulation.world import World
 from reasoning_vla_ros.simulation.world_state import EgoCommand
@@ -35,17 +37,17 @@ class WorldVehicle:
         self._response_s = parameters.response_s
         self._expert = ExpertDriver()
         self._curvature = 0.0
-        lens = PinholeCamera(
-            parameters.image_width,
-            parameters.image_height,
-            parameters.horizontal_fov_deg,
-            FRONT_CAMERA.xyz_in_base,
-        )
-        self._views = {name: SceneView(lens, yaw) for name, yaw in parse_cameras(parameters.cameras).items()}
+        size = (parameters.image_width, parameters.image_height)
+        fov_deg, xyz_in_base = parameters.horizontal_fov_deg, FRONT_CAMERA.xyz_in_base
+        self._views = {
+            name: SceneView(PinholeCamera(*(entry.size or size), fov_deg, xyz_in_base), entry.yaw_rad)
+            for name, entry in parse_cameras(parameters.cameras).items()
+        }
         self.cameras = tuple(
-            SimulatedCamera(name, lens.width, lens.height, view.intrinsics, view.camera_in_base)
+            SimulatedCamera(name, view.camera.width, view.camera.height, view.intrinsics, view.camera_in_base)
             for name, view in self._views.items()
         )
+        self.road = road_of(self.world.lanes)
 
     @property
     def motion(self) -> SimulatedMotion:
@@ -55,6 +57,10 @@ class WorldVehicle:
     @property
     def instruction(self) -> str:
         return navigation_text(self.world.state())
+
+    @property
+    def things(self) -> tuple[SceneThing, ...]:
+        return things_of(self.world.state())
 
     @property
     def end(self) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from reasoning_vla_ros.messages.images import image_to_rgb
 from reasoning_vla_ros.messages.plan_messages import plan_to_msg, trajectory_to_path
+from reasoning_vla_ros.messages.scene_markers import SceneRoad, SceneThing, road_in, scenario_of, things_in
 from reasoning_vla_ros.messages.stamps import ns_to_stamp, stamp_to_ns
 from reasoning_vla_ros.planning.plan import Plan
 
@@ -23,11 +24,12 @@ try:
     from rclpy.parameter import Parameter
     from rosgraph_msgs.msg import Clock
     from sensor_msgs.msg import CameraInfo
+    from visualization_msgs.msg import MarkerArray
 
     from reasoning_vla_ros.ros import message_types
     from reasoning_vla_ros.ros.follower_node import FollowerNode
     from reasoning_vla_ros.ros.parameter_specs import ParameterError
-    from reasoning_vla_ros.ros.qos import OUTPUT_QOS, SENSOR_QOS
+    from reasoning_vla_ros.ros.qos import LATCHED_QOS, OUTPUT_QOS, SENSOR_QOS
     from reasoning_vla_ros.ros.simulated_vehicle import SimulatedCamera, SimulatedMotion, VelocityTarget
     from reasoning_vla_ros.ros.simulator_node import START_S, SimulatorNode
     from reasoning_vla_ros.ros.simulator_outputs import stamped_transform
@@ -52,6 +54,8 @@ class StraightRoad:
         self.cameras = tuple(SimulatedCamera(e.partition(":")[0], 32, 24, intrinsics, pose) for e in parameters.cameras)
         self.end = ""
         self.instruction = "Keep straight"
+        self.road = SceneRoad(np.array([[[0.0, 2.0], [90.0, 2.0], [90.0, -2.0], [0.0, -2.0]]]), np.zeros((0, 4, 2)))
+        self.things = (SceneThing(4, "car", (30.0, 1.0), 0.5, (4.5, 1.8, 1.5), is_braking=True),)
 
     @property
     def motion(self) -> SimulatedMotion:
@@ -396,6 +400,29 @@ def test_end_of_a_scenario(stage: Stage, at_end: str) -> None:
     assert (simulator.node.vehicle.x < 1.0) == (at_end == "next")
 
 
+def test_tour_of_scenarios_with_the_road_and_what_is_on_it(stage: Stage) -> None:
+    simulator = SimulatorStage(stage, tour="road:2 street:5", max_duration_s=0.2, image_period_s=0.05)
+    maps = stage.hear(f"{simulator.prefix}/output/map", MarkerArray, LATCHED_QOS)
+    traffic = stage.hear(f"{simulator.prefix}/output/traffic", MarkerArray)
+    outputs = simulator.node._outputs
+    stage.spin_until(lambda: outputs._map.get_subscription_count() and outputs._traffic.get_subscription_count())
+    simulator.steps(5)
+    assert (simulator.node.parameters.scenario, simulator.node.parameters.seed) == ("street", 5)
+    assert simulator.odometry[-1].pose.pose.position.y == pytest.approx(1.5)
+    assert simulator.newest_ns() < START_S * 10**9 - 900 * 10**9
+    assert [simulator.node.step() for _ in range(3)] == [True, True, False]
+    stage.spin_until(lambda: len(maps) == 2 and len(traffic) >= 5)
+    assert [scenario_of(msg) for msg in maps] == [("road", 2), ("street", 5)]
+    vehicle = simulator.node.vehicle
+    np.testing.assert_allclose(road_in(maps[0]).asphalt, vehicle.road.asphalt)
+    assert road_in(maps[0]).paint.shape == (0, 4, 2)
+    (seen,), (there,) = things_in(traffic[-1]), vehicle.things
+    assert (seen.id, seen.kind, seen.xy, seen.is_braking) == (there.id, there.kind, there.xy, there.is_braking)
+    assert seen.yaw_rad == pytest.approx(there.yaw_rad)
+    assert seen.size_m == pytest.approx(there.size_m)
+    stage.spin_until(lambda: stage.status("simulator").message == "0.2 s are over")
+
+
 def test_lockstep_waits_for_the_command(stage: Stage) -> None:
     simulator = SimulatorStage(stage, lockstep="command", lockstep_limit_s=0.3)
     node = simulator.node
@@ -441,6 +468,8 @@ def test_simulator_refuses_parameters_of_no_use(stage: Stage) -> None:
         ({"image_period_s": 0.12}, "multiple of step_s, got 0.12 and 0.05"),
         ({"lockstep": "command", "command_type": "twist"}, "needs command_type 'twist_stamped'"),
         ({"cameras": ["front"]}, "form name:degrees"),
+        ({"cameras": ["front:0:8x8"]}, "16 to 4096 pixels each, and a name of its own, got 'front:0:8x8'"),
+        ({"tour": "highway"}, "form scenario:seed, got 'highway'"),
     ):
         with pytest.raises(ParameterError, match=match):
             stage.add(SimulatorNode, StraightRoad, **values)

@@ -30,6 +30,19 @@ def test_drives_by_itself_and_sees() -> None:
     np.testing.assert_allclose(ego.cameras[1].camera_in_base[:3, 2], [0.5, np.sqrt(0.75), 0.0], atol=1e-9)
 
 
+def test_shows_what_is_around_it() -> None:
+    ego = vehicle(scenario="intersection", seed=7, cameras=("front:0", "view:0:96x40"))
+    assert ego.image("view").shape == (40, 96, 3)
+    assert (ego.cameras[1].width, ego.cameras[1].intrinsics[0, 2]) == (96, 48)
+    state = ego.world.state()
+    assert len(ego.things) == len(state.things)
+    assert ego.things[0].xy == state.things[0].xy
+    # The lane that the ego is on lies under it.
+    away_m = np.hypot(*(ego.road.asphalt.mean(axis=1) - np.array(state.ego.xy)).T)
+    assert away_m.min() < 2.5
+    assert len(ego.road.paint) > 50
+
+
 def test_takes_up_a_target_speed_in_its_response_time() -> None:
     ego = vehicle(scenario="curves", response_s=0.5)
     speed_mps = ego.motion.speed_mps
