@@ -24,8 +24,8 @@ from reasoning_vla_ros.messages.stamps import NS_PER_S, stamp_to_ns
 from reasoning_vla_ros.ros.bag_publisher import BagPublisher
 from reasoning_vla_ros.ros.domains import own_domain_id
 from reasoning_vla_ros.ros.expectation import Expectation, header_stamp_ns
+from reasoning_vla_ros.ros.node_process import NodeProcess, fastdds_profile, module_command
 from reasoning_vla_ros.ros.parameters import PlannerParameters, parameters_from
-from reasoning_vla_ros.ros.planner_process import PlannerProcess, fastdds_profile
 from reasoning_vla_ros.ros.qos import OUTPUT_QOS
 from reasoning_vla_ros.ros.recorder import Recorder
 
@@ -124,7 +124,9 @@ def run_demo(
             os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", str(profile))
         domain_id = stack.enter_context(own_domain_id())
         environment = {"ROS_DOMAIN_ID": str(domain_id), "ROS_LOG_DIR": str(folder / "ros_log")}
-        process = PlannerProcess(folder, {**values, "use_sim_time": True}, remappings, environment)
+        command = module_command("reasoning_vla_ros.ros.planner_node")
+        values["use_sim_time"] = True
+        process = NodeProcess("planner_node", command, folder, values, remappings, environment)
         context = rclpy.Context()
         rclpy.init(args=[], context=context, domain_id=domain_id)
         stack.callback(context.try_shutdown)
@@ -176,7 +178,7 @@ class _Stage:
         self.executor.shutdown()
         self.node.destroy_node()
 
-    def await_active(self, process: PlannerProcess, timeout_s: float) -> None:
+    def await_active(self, process: NodeProcess, timeout_s: float) -> None:
         """Waits until the node is active and all topics are matched."""
         end_s = time.monotonic() + timeout_s
         while not self._is_ready():
@@ -189,7 +191,7 @@ class _Stage:
             self.executor.spin_once(timeout_sec=0.1)
         self._send_first_messages(process, end_s)
 
-    def _send_first_messages(self, process: PlannerProcess, end_s: float) -> None:
+    def _send_first_messages(self, process: NodeProcess, end_s: float) -> None:
         """Publishes the first message of each topic until the node has them all.
 
         A best-effort message that is sent while the reader's side of DDS is still matching is lost. The node drops a
@@ -211,7 +213,7 @@ class _Stage:
     def play(
         self,
         settings: PlannerParameters,
-        process: PlannerProcess,
+        process: NodeProcess,
         realtime: bool,
         plan_timeout_s: float,
         max_plans: float,
@@ -239,7 +241,7 @@ class _Stage:
             self._await_plan(expectation, process, plan_timeout_s)
         self._spin_until(time.monotonic() + LAST_OUTPUTS_S)
 
-    def _await_plan(self, expectation: Expectation, process: PlannerProcess, timeout_s: float) -> float:
+    def _await_plan(self, expectation: Expectation, process: NodeProcess, timeout_s: float) -> float:
         """Waits for the plan of the last frame, unless none is due or the node reports that none comes; seconds."""
         due_ns = expectation.due_ns()
         begin_s = time.monotonic()
@@ -266,7 +268,7 @@ class _Stage:
         matched = all(self.publisher.subscriptions(topic) for topic in self.publisher.topics)
         return values.get("state") == "active" and matched
 
-    def _require_running(self, process: PlannerProcess) -> None:
+    def _require_running(self, process: NodeProcess) -> None:
         if (code := process.return_code) is not None:
             raise DemoError(f"planner_node ended with exit code {code}; its log: {process.log_tail()}")
 

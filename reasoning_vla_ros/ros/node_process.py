@@ -1,4 +1,4 @@
-"""The planner node as a child process."""
+"""A node as a child process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,11 +17,16 @@ STOP_S = 30.0
 PROFILE = Path("config/fastdds_profile.xml")
 
 
-class PlannerProcess:
-    """Runs `planner_node` as long as the context lasts; its log goes to a file.
+class NodeProcess:
+    """Runs a node as long as the context lasts; its log goes to a file.
+
+    Attributes:
+        name: of the node.
 
     Args:
-        folder: gets planner.param.yaml and planner_node.log.
+        name: of the node; `folder` gets its parameters as .param.yaml and <name>.log.
+        command: that starts it, without ROS arguments; see :func:`module_command`.
+        folder: is there.
         parameters: of the node.
         remappings: topic by the node's name for it, as in {"~/input/odometry": "/odometry"}.
         environment: variables on top of this process's own.
@@ -29,13 +34,17 @@ class PlannerProcess:
 
     def __init__(
         self,
+        name: str,
+        command: Sequence[str],
         folder: Path,
         parameters: Mapping[str, Any],
         remappings: Mapping[str, str],
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self.log_path = folder / "planner_node.log"
-        self._parameter_path = folder / "planner.param.yaml"
+        self.name = name
+        self.log_path = folder / f"{name}.log"
+        self._command = tuple(command)
+        self._parameter_path = folder / f"{name.removesuffix('_node')}.param.yaml"
         self._parameters = dict(parameters)
         self._remappings = dict(remappings)
         self._environment = {**os.environ, **(environment or {})}
@@ -46,11 +55,10 @@ class PlannerProcess:
         """Exit code; None while it runs or before it has begun."""
         return self._child.poll() if self._child is not None else None
 
-    def __enter__(self) -> PlannerProcess:
+    def __enter__(self) -> NodeProcess:
         document = {"/**": {"ros__parameters": self._parameters}}
         self._parameter_path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
-        command = [sys.executable, "-m", "reasoning_vla_ros.ros.planner_node", "--ros-args"]
-        command += ["--params-file", str(self._parameter_path)]
+        command = [*self._command, "--ros-args", "--params-file", str(self._parameter_path)]
         for name, topic in self._remappings.items():
             command += ["-r", f"{name}:={topic}"]
         with self.log_path.open("wb") as log:
@@ -76,7 +84,14 @@ class PlannerProcess:
 
     def log_tail(self, lines: int = 5) -> str:
         """The last lines of its log."""
+        if not self.log_path.exists():
+            return ""
         return "\n".join(self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+
+def module_command(module: str) -> tuple[str, ...]:
+    """The command that runs a module of this installation, such as "reasoning_vla_ros.ros.planner_node"."""
+    return sys.executable, "-m", module
 
 
 def fastdds_profile() -> Path | None:
