@@ -20,6 +20,7 @@ FLOORS = [
     {"datasets"},
     {"ros"},
     {"evaluation", "simulation", "training"},
+    {"closed_loop"},
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from reasoning_vla_ros.cli import demo, evaluate, measure, tokenizers, train
+from reasoning_vla_ros.cli import demo, evaluate, measure, simulate, tokenizers, train
 from reasoning_vla_ros.cli.common import app
 
-__all__ = ["app", "demo", "evaluate", "main", "measure", "tokenizers", "train"]
+__all__ = ["app", "demo", "evaluate", "main", "measure", "simulate", "tokenizers", "train"]
 
 
 def main() -> Any:

@@ -43,13 +43,13 @@ class _Bar:
 class _Lines:
     """A line at the start, about every tenth of the work, and at the end."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, unit: str) -> None:
+        self._console, self._unit = console, unit
         self._title, self._total, self._done = "", 0, 0
 
     def start(self, title: str, total: int) -> None:
         self._title, self._total, self._done = title, total, 0
-        self._print(f"{title}: up to {total} plans")
+        self._print(f"{title}: up to {total} {self._unit}")
 
     def advance(self, note: str) -> None:
         self._done += 1
@@ -57,7 +57,7 @@ class _Lines:
             self._print(f"{self._title}: {self._done}/{self._total} {note}")
 
     def finish(self) -> None:
-        self._print(f"{self._title}: {self._done} plans done")
+        self._print(f"{self._title}: {self._done} {self._unit} done")
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -75,8 +75,11 @@ class _Silent:
 
 
 @contextmanager
-def reporting(console: Console | None, force_bar: bool = False) -> Iterator[Reporter]:
-    """A reporter: a bar when the console is a terminal or `force_bar` is set, else plain lines; no console, silence."""
+def reporting(console: Console | None, force_bar: bool = False, unit: str = "plans") -> Iterator[Reporter]:
+    """A reporter: a bar when the console is a terminal or `force_bar` is set, else plain lines; no console, silence.
+
+    `unit` is what lines call the steps of the work.
+    """
     if console is None:
         yield _Silent()
     elif force_bar or console.is_terminal:
@@ -92,4 +95,4 @@ def reporting(console: Console | None, force_bar: bool = False) -> Iterator[Repo
             progress.update(bar._task, visible=False)
             yield bar
     else:
-        yield _Lines(console)
+        yield _Lines(console, unit)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +37,7 @@ class DriveSettings:
         num_frames, frame_dt_s: frames of the front camera and their step, a multiple of 0.1 s.
         num_history: ego poses at 0.1 s.
         horizon: waypoints of the future at 0.1 s.
+        stride: steps of 0.1 s between samples.
         disturbed_share: of the drives in which the ego is pushed off its way now and then, so that the expert shows
             how to come back.
         settings: of the scenarios.
@@ -45,6 +49,7 @@ class DriveSettings:
     frame_dt_s: float = 0.4
     num_history: int = 16
     horizon: int = 64
+    stride: int = 1
     disturbed_share: float = 0.5
     settings: ScenarioSettings = ScenarioSettings()  # noqa: RUF009 (frozen)
 
@@ -55,6 +60,8 @@ class DriveSettings:
             raise ValueError("at least one scenario is needed, got none")
         if abs(self.frame_step * DT_S - self.frame_dt_s) > 1e-9 or self.frame_step < 1:
             raise ValueError(f"frame_dt_s must be a multiple of {DT_S} s, got {self.frame_dt_s}")
+        if self.stride < 1:
+            raise ValueError(f"stride must be at least 1, got {self.stride}")
         if not 0 <= self.disturbed_share <= 1:
             raise ValueError(f"disturbed_share must lie in [0, 1], got {self.disturbed_share}")
         if self.episode_s <= (self.first_step + self.horizon) * DT_S:
@@ -104,6 +111,7 @@ class DriveSamples:
         seed: the drives' seeds are seed * 1,000,000 + i.
         settings: see :class:`DriveSettings`.
         view: the front camera.
+        jobs: processes that make the drives.
         on_progress: called with drives made and drives in all.
     """
 
@@ -114,17 +122,21 @@ class DriveSamples:
         settings: DriveSettings | None = None,
         view: SceneView | None = None,
         on_progress: Callable[[int, int], None] | None = None,
+        jobs: int = 1,
     ) -> None:
-        if num_drives < 1:
-            raise ValueError(f"num_drives must be at least 1, got {num_drives}")
+        for name, value in (("num_drives", num_drives), ("jobs", jobs)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
         self.settings = settings or DriveSettings()
         self.view = view or SceneView(FRONT_CAMERA)
+        names = self.settings.scenarios
+        scenarios = [names[index % len(names)] for index in range(num_drives)]
+        seeds = [seed * 1_000_000 + index for index in range(num_drives)]
         self.drives: list[Drive] = []
-        for index in range(num_drives):
-            scenario = self.settings.scenarios[index % len(self.settings.scenarios)]
-            self.drives.append(make_drive(scenario, seed * 1_000_000 + index, self.settings))
+        for drive in _in_order(jobs, scenarios, seeds, self.settings):
+            self.drives.append(drive)
             if on_progress is not None:
-                on_progress(index + 1, num_drives)
+                on_progress(len(self.drives), num_drives)
         self.index = [(drive, step) for drive, made in enumerate(self.drives) for step in made.sample_steps]
         if not self.index:
             raise ValueError(f"{num_drives} drives of {self.settings.episode_s} s gave not one sample")
@@ -147,27 +159,41 @@ def sample_at(drive: Drive, step: int, settings: DriveSettings, view: SceneView,
     """The sample of a step of a drive; `number` tells the stamps of drives apart."""
     moment = drive.moments[step]
     x, y, yaw = (float(value) for value in drive.poses_in_map[step])
-    history = drive.poses_in_map[step - settings.num_history + 1 : step + 1]
     future = drive.poses_in_map[step + 1 : step + 1 + settings.horizon]
-    history_xyz, history_yaw = relative_to(history, (x, y), yaw)
     future_xyz, future_yaw = relative_to(future, (x, y), yaw)
-    steps = [step - back * settings.frame_step for back in range(settings.num_frames - 1, -1, -1)]
-    images = np.stack([view.render(drive.moments[each].state) for each in steps])
-    observation = Observation(
-        t0_ns=_stamp_ns(number, step),
-        cameras=(CameraFrames(1, "front", images, tuple(_stamp_ns(number, each) for each in steps)),),
-        history_xyz=history_xyz.astype(np.float32),
-        history_rot=yaw_to_matrix(history_yaw).astype(np.float32),
-        dt_s=DT_S,
-        instruction=moment.navigation,
-    )
     return TrainingSample(
-        observation,
+        observation_at(drive, step, settings, view, number),
         future_xyz.astype(np.float32),
         yaw_to_matrix(future_yaw).astype(np.float32),
         moment.reasoning,
         moment.meta_action,
     )
+
+
+def observation_at(drive: Drive, step: int, settings: DriveSettings, view: SceneView, number: int = 0) -> Observation:
+    """What is seen at a step of a drive, from :attr:`DriveSettings.first_step` on."""
+    x, y, yaw = (float(value) for value in drive.poses_in_map[step])
+    history = drive.poses_in_map[step - settings.num_history + 1 : step + 1]
+    history_xyz, history_yaw = relative_to(history, (x, y), yaw)
+    steps = [step - back * settings.frame_step for back in range(settings.num_frames - 1, -1, -1)]
+    images = np.stack([view.render(drive.moments[each].state) for each in steps])
+    return Observation(
+        t0_ns=_stamp_ns(number, step),
+        cameras=(CameraFrames(1, "front", images, tuple(_stamp_ns(number, each) for each in steps)),),
+        history_xyz=history_xyz.astype(np.float32),
+        history_rot=yaw_to_matrix(history_yaw).astype(np.float32),
+        dt_s=DT_S,
+        instruction=drive.moments[step].navigation,
+    )
+
+
+def _in_order(jobs: int, scenarios: list[str], seeds: list[int], settings: DriveSettings) -> Iterator[Drive]:
+    """The drives, in the order of their seeds."""
+    if jobs == 1:
+        yield from map(make_drive, scenarios, seeds, repeat(settings))
+        return
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(make_drive, scenarios, seeds, repeat(settings), chunksize=4)
 
 
 def make_drive(
@@ -209,7 +235,9 @@ def _sample_steps(moments: Sequence[Moment], settings: DriveSettings, failed: bo
     last = len(moments) - settings.horizon - (settings.horizon if failed else 0)
     pushed = np.array([moment.is_pushed for moment in moments], bool)
     return tuple(
-        step for step in range(settings.first_step, last + 1) if not pushed[step : step + settings.horizon].any()
+        step
+        for step in range(settings.first_step, last + 1, settings.stride)
+        if not pushed[step : step + settings.horizon].any()
     )
 
 
