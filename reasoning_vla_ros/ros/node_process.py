@@ -81,6 +81,10 @@ class NodeProcess:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+        except BaseException:  # a second Ctrl-C: whoever is that impatient gets no orphans either
+            child.kill()
+            child.wait()
+            raise
 
     def log_tail(self, lines: int = 5) -> str:
         """The last lines of its log."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -34,6 +33,7 @@ from reasoning_vla_ros.ros.qos import OUTPUT_QOS
 from reasoning_vla_ros.ros.simulated_vehicle import SimulatedVehicle, VehicleFactory, VelocityTarget
 from reasoning_vla_ros.ros.simulator_outputs import SimulatorOutputs
 from reasoning_vla_ros.ros.simulator_parameters import SimulatorParameters, parse_tour
+from reasoning_vla_ros.ros.simulator_run import SimulatorRun
 
 NODE_NAME = "simulator_node"
 # Time begins here, and so much earlier at each start anew: far enough to be noticed, and so far that stamps of one
@@ -42,23 +42,12 @@ START_S = 1_000_000_000
 RESTART_S = 1_000
 # A planner has its history by then, and may be waited for.
 WARM_UP_S = 2.0
+# Times real time until then, in lockstep with plans: nothing holds time yet, and a planner that has no time to take an
+# image loses it, without which there will be no plan.
+WARM_UP_RATE = 1.0
 # More than this behind real time is not caught up with.
 MAX_BEHIND_S = 0.2
 LAST_WORDS_S = 0.5
-
-
-@dataclass
-class _Run:
-    """One scenario from its start on: its time, and what has come in it. Stamps are nanoseconds."""
-
-    start_ns: int
-    steps: int = 0
-    target: VelocityTarget | None = None
-    target_ns: int | None = None
-    plan_ns: int | None = None
-    image_ns: int = 0
-    told_end: str = ""
-    is_map_out: bool = False
 
 
 class SimulatorNode(Node):
@@ -88,7 +77,7 @@ class SimulatorNode(Node):
         self._restarts = 0
         self._wants_start = False
         self.vehicle = self._make_vehicle(self.parameters)
-        self._run = _Run(seconds_to_ns(START_S))
+        self._run = SimulatorRun(seconds_to_ns(START_S))
         self._due_s = self._stood_s = time.monotonic()
         self._outputs = SimulatorOutputs(self, self.vehicle.cameras, parameters.map_frame, parameters.base_frame)
         self.num_waits_in_vain = 0
@@ -156,6 +145,8 @@ class SimulatorNode(Node):
                 executor.spin_once(timeout_sec=0.01)
                 return True
             self.num_waits_in_vain += 1
+            if waits_for == "plan":
+                self._run.plan_ns = self._run.image_ns  # time goes on until the next one is due
             self._log.warning("lockstep", f"no {waits_for} within {self.parameters.lockstep_limit_s:g} s; going on")
         return self.step()
 
@@ -180,7 +171,10 @@ class SimulatorNode(Node):
     def step(self) -> bool:
         """Moves the world on by a step and publishes it; False when the simulation is over."""
         now_s = time.monotonic()
-        self._due_s = max(self._due_s, now_s - MAX_BEHIND_S) + self.parameters.step_s / self.parameters.rate
+        rate = self.parameters.rate
+        if self.parameters.lockstep == "plan" and self._run.target is None:
+            rate = min(rate, WARM_UP_RATE)
+        self._due_s = max(self._due_s, now_s - MAX_BEHIND_S) + self.parameters.step_s / rate
         if self._wants_start:
             self._start_anew()
         elif not self.vehicle.end:
@@ -226,7 +220,7 @@ class SimulatorNode(Node):
     # Starting anew --------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self._run = _Run(seconds_to_ns(START_S - RESTART_S * self._restarts))
+        self._run = SimulatorRun(seconds_to_ns(START_S - RESTART_S * self._restarts))
         self._due_s = self._stood_s = time.monotonic()
 
     def _on_set(self, parameters: list[Any]) -> SetParametersResult:
