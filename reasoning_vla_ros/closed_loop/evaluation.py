@@ -11,14 +11,14 @@ from rich.console import Console
 from reasoning_vla_ros.closed_loop.counterfactual import CounterfactualTask, WithoutLead
 from reasoning_vla_ros.closed_loop.driving import DrivenWorld, DrivingTask
 from reasoning_vla_ros.closed_loop.ego_mlp import EgoMLP, Motions, MotionTask
-from reasoning_vla_ros.closed_loop.jobs import Task, run_tasks
+from reasoning_vla_ros.closed_loop.jobs import Task, Workers
 from reasoning_vla_ros.closed_loop.navigation import DIRECTIONS, Instructed, NavigationTask
 from reasoning_vla_ros.closed_loop.open_loop import OpenLoopTask, PlannedInstant
 from reasoning_vla_ros.closed_loop.planner_source import PlannerSource
 from reasoning_vla_ros.closed_loop.seeds import ego_mlp_seed, evaluation_seed
 from reasoning_vla_ros.closed_loop.settings import EvaluationSettings
 from reasoning_vla_ros.closed_loop.speed import Speed, measure_speed
-from reasoning_vla_ros.evaluation.progress import Reporter, reporting
+from reasoning_vla_ros.evaluation.progress import reporting
 
 Result = TypeVar("Result")
 
@@ -74,8 +74,8 @@ def evaluate_planner(
     names, seed = chosen.scenarios, chosen.seed
 
     def worlds(count: int) -> list[tuple[str, int]]:
-        """`count` indices a scenario; the same index is of the same scenario whatever the count."""
-        return [(names[index % len(names)], index) for index in range(count * len(names))]
+        """So many of each scenario; those of one do not depend on which others there are, nor on the count."""
+        return [(name, index) for index in range(count) for name in names]
 
     driving = [DrivingTask(name, evaluation_seed(seed, "driving", index)) for name, index in worlds(chosen.episodes)]
     blind = [DrivingTask(task.scenario, task.seed, True) for task in driving[: chosen.fewer_episodes * len(names)]]
@@ -95,10 +95,13 @@ def evaluate_planner(
         CounterfactualTask(name, evaluation_seed(seed, "counterfactual", index))
         for name, index in worlds(chosen.episodes)
     ]
-    with reporting(console, unit="worlds") as reporter:
+    with Workers(source, chosen, num_jobs) as workers, reporting(console, unit="worlds") as reporter:
 
         def done(title: str, tasks: Sequence[Task[Result]]) -> list[Result]:
-            return _reported(title, tasks, source, chosen, num_jobs, reporter)
+            reporter.start(title, len(tasks))
+            results = workers.run(tasks, reporter.advance)
+            reporter.finish()
+            return results
 
         driven = done("Driving", driving)
         driven_blind = done("Driving blind", blind)
@@ -119,20 +122,6 @@ def evaluate_planner(
         without_lead=tuple(without_lead),
         speed=measure_speed(source, chosen, threads),
     )
-
-
-def _reported(
-    title: str,
-    tasks: Sequence[Task[Result]],
-    source: PlannerSource,
-    settings: EvaluationSettings,
-    num_jobs: int,
-    reporter: Reporter,
-) -> list[Result]:
-    reporter.start(title, len(tasks))
-    results = run_tasks(tasks, source, settings, num_jobs, reporter.advance)
-    reporter.finish()
-    return results
 
 
 def _flat(parts: Sequence[Sequence[Result]]) -> list[Result]:

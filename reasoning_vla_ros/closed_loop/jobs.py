@@ -32,53 +32,61 @@ class Task(Protocol[Result_co]):
 _context: tuple[PlannerSource, EvaluationSettings] | None = None
 
 
-def run_tasks(
-    tasks: Sequence[Task[Result]],
-    source: PlannerSource,
-    settings: EvaluationSettings,
-    num_jobs: int = 1,
-    on_done: Callable[[str], None] | None = None,
-) -> list[Result]:
-    """Run tasks, each with one thread of PyTorch, so that their number does not change what comes out.
+class Workers:
+    """Processes that each hold a planner, with one thread of PyTorch: their number does not change what comes out.
+
+    A context manager; the processes end with it.
 
     Args:
-        tasks: results come in their order.
-        source, settings: of all of them.
+        source, settings: of all tasks.
         num_jobs: processes; with one the work is done here.
-        on_done: called with the scenario of each task that is done.
 
     Raises:
         ValueError: less than one process.
     """
-    if num_jobs < 1:
-        raise ValueError(f"the number of jobs must be at least 1, got {num_jobs}")
-    done = on_done or (lambda scenario: None)
-    if num_jobs == 1 or len(tasks) < 2:
+
+    def __init__(self, source: PlannerSource, settings: EvaluationSettings, num_jobs: int = 1) -> None:
+        if num_jobs < 1:
+            raise ValueError(f"the number of jobs must be at least 1, got {num_jobs}")
+        self.source, self.settings, self.num_jobs = source, settings, num_jobs
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Workers:
+        if self.num_jobs > 1:
+            # Not forked: PyTorch's threads do not survive that.
+            context = multiprocessing.get_context("spawn")
+            arguments = (self.source, self.settings)
+            self._pool = ProcessPoolExecutor(self.num_jobs, context, initializer=_begin, initargs=arguments)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def run(self, tasks: Sequence[Task[Result]], on_done: Callable[[str], None] | None = None) -> list[Result]:
+        """Results in the order of the tasks; `on_done` is called with the scenario of each that is done."""
+        done = on_done or (lambda scenario: None)
+        if self._pool is None:
+            return self._run_here(tasks, done)
+        futures = {self._pool.submit(_run, task): number for number, task in enumerate(tasks)}
+        by_number: dict[int, Result] = {}
+        for future in as_completed(futures):
+            by_number[futures[future]] = future.result()
+            done(tasks[futures[future]].scenario)
+        return [by_number[number] for number in range(len(tasks))]
+
+    def _run_here(self, tasks: Sequence[Task[Result]], done: Callable[[str], None]) -> list[Result]:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
             results = []
             for task in tasks:
-                results.append(task.run(source, settings))
+                results.append(task.run(self.source, self.settings))
                 done(task.scenario)
             return results
         finally:
             torch.set_num_threads(threads)
-    # Not forked: PyTorch's threads do not survive that.
-    context = multiprocessing.get_context("spawn")
-    workers = min(num_jobs, len(tasks))
-    with ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(source, settings)) as pool:
-        futures = {pool.submit(_run, task): number for number, task in enumerate(tasks)}
-        by_number: dict[int, Result] = {}
-        try:
-            for future in as_completed(futures):
-                number = futures[future]
-                by_number[number] = future.result()
-                done(tasks[number].scenario)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [by_number[number] for number in range(len(tasks))]
 
 
 def _begin(source: PlannerSource, settings: EvaluationSettings) -> None:

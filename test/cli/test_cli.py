@@ -31,6 +31,7 @@ def test_every_command_has_help() -> None:
         ("evaluate",),
         ("import-kitti",),
         ("make-model",),
+        ("simulate",),
         ("bench",),
         ("tokenizers", "list"),
         ("tokenizers", "fit"),

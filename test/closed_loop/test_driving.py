@@ -9,7 +9,7 @@ import pytest
 
 from reasoning_vla_ros.closed_loop import EvaluationSettings, ExpertPlanners
 from reasoning_vla_ros.closed_loop.driving import DrivingTask
-from reasoning_vla_ros.closed_loop.jobs import run_tasks
+from reasoning_vla_ros.closed_loop.jobs import Workers
 from reasoning_vla_ros.closed_loop.reasoning import check_text
 from reasoning_vla_ros.closed_loop.scores import driving_scores, text_scores
 from reasoning_vla_ros.closed_loop.seeds import evaluation_seed
@@ -20,7 +20,7 @@ from reasoning_vla_ros.simulation.scenarios import ScenarioSettings
 def test_the_expert_by_its_own_plans_is_near_perfect(tiny: EvaluationSettings) -> None:
     settings = replace(tiny, episode_s=6.0)
     tasks = [DrivingTask(name, evaluation_seed(5, "driving", 0)) for name in ("curves", "intersection", "highway")]
-    driven = run_tasks(tasks, ExpertPlanners(), settings)
+    driven = Workers(ExpertPlanners(), settings).run(tasks)
     scores = driving_scores(driven)
     assert (scores["episodes"], scores["collision_rate"], scores["off_road_rate"]) == (3, 0.0, 0.0)
     assert scores["progress_ratio"] == pytest.approx(1.0, abs=0.03)

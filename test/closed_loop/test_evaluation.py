@@ -13,7 +13,7 @@ from rich.console import Console
 
 from reasoning_vla_ros.closed_loop import EvaluationSettings, ExpertPlanners, ModelPlanners, evaluate_planner
 from reasoning_vla_ros.closed_loop.driving import DrivingTask
-from reasoning_vla_ros.closed_loop.jobs import run_tasks
+from reasoning_vla_ros.closed_loop.jobs import Workers
 from reasoning_vla_ros.closed_loop.report import print_scores, write_details
 from reasoning_vla_ros.closed_loop.scores import scores_of
 from reasoning_vla_ros.planning.settings import PlannerSettings
@@ -71,12 +71,14 @@ def test_scenarios_without_a_junction_have_no_navigation_score(
 def test_jobs_change_nothing(tiny: EvaluationSettings) -> None:
     tasks = [DrivingTask(name, 3) for name in ("curves", "highway")]
     settings = replace(tiny, episode_s=0.5)
-    here, there = (run_tasks(tasks, ExpertPlanners(), settings, num_jobs) for num_jobs in (1, 2))
+    here = Workers(ExpertPlanners(), settings).run(tasks)
+    with Workers(ExpertPlanners(), settings, 2) as workers:
+        there = workers.run(tasks)
     for one, other in zip(here, there, strict=True):
         assert (one.result.poses_in_map == other.result.poses_in_map).all()
         assert one.texts == other.texts
     with pytest.raises(ValueError, match="at least 1, got 0"):
-        run_tasks(tasks, ExpertPlanners(), settings, 0)
+        Workers(ExpertPlanners(), settings, 0)
 
 
 def test_a_model_drives(tiny: EvaluationSettings, small_model_dir: Path) -> None:
