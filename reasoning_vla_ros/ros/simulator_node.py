@@ -279,6 +279,7 @@ class SimulatorNode(Node):
             "speed_mps": f"{self.vehicle.motion.speed_mps:.2f}",
             "driven_by": "itself" if self._run.target is None else "commands",
             "waits_in_vain": str(self.num_waits_in_vain),
+            "end": self._run.told_end or self.vehicle.end,
         }
         status = Status("simulator", level, message, values)
         self._diagnostics.publish(diagnostics_to_msg([status], self.get_name(), "", self.stamp_ns))

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from reasoning_vla_ros.planning.followed_path import FollowedPath
 from reasoning_vla_ros.simulation.expert import ExpertDriver, relative_to
 from reasoning_vla_ros.simulation.facts import Decision
 from reasoning_vla_ros.simulation.navigation_text import navigation_text
@@ -49,7 +50,7 @@ class Driver(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """One instant of an episode; `decision` is the expert's, where it drives."""
+    """One instant of an episode; `decision` is the expert's, where it drives, `path` and `meta_action` a planner's."""
 
     state: WorldState
     command: EgoCommand
@@ -57,6 +58,8 @@ class Step:
     navigation: str
     images: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     decision: Decision | None = None
+    path: FollowedPath | None = None
+    meta_action: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,8 @@ def _step(
         text = reason_text(decision, np.random.default_rng([world.seed, number]))
         return Step(state, decision.command, text, navigation, images, decision)
     command = driver.command(Sensed(state.time_s, images, state.ego, poses, navigation))
-    return Step(state, command, driver.text, navigation, images)
+    path, meta_action = getattr(driver, "path", None), getattr(driver, "meta_action", "")
+    return Step(state, command, driver.text, navigation, images, path=path, meta_action=meta_action)
 
 
 def _rms(values: NDArray[np.float64]) -> float:

@@ -37,7 +37,7 @@ class PlannerDriver:
     same for the same seed.
 
     Attributes:
-        text: reasoning behind the plan that is followed.
+        text, meta_action: reasoning behind the plan that is followed, and its manoeuvre.
         num_plans, num_invalid, num_late: plans made, those without a valid candidate, and instants at which a plan was
             due while the one before had not yet taken effect.
         problem: why there was no plan at the newest instant that one was due, empty when there was.
@@ -76,11 +76,11 @@ class PlannerDriver:
         self.plan_period_s, self.latency_s = plan_period_s, latency_s
         self.num_samples, self.deadline_s = num_samples, deadline_s
         self.follower = PlanFollower(follower or FollowerSettings())
-        self.text, self.problem = "", ""
+        self.text, self.meta_action, self.problem = "", "", ""
         self.num_plans = self.num_invalid = self.num_late = 0
         self.followed: FollowCommand | None = None
         self._inputs = ObservationBuilder(config)
-        self._coming: tuple[int, FollowedPath | None, str] | None = None
+        self._coming: tuple[int, FollowedPath | None, str, str] | None = None
         self._planned_ns: int | None = None
         self._sensed_ns: int | None = None
 
@@ -88,6 +88,11 @@ class PlannerDriver:
     def is_ready(self) -> bool:
         """Whether there is a plan to drive by."""
         return self.follower.path is not None
+
+    @property
+    def path(self) -> FollowedPath | None:
+        """The plan that is followed, in the map; None while there is none."""
+        return self.follower.path
 
     def sense(self, sensed: Sensed) -> None:
         """Takes what is sensed at an instant, and plans where it is time to; the vehicle is driven by another."""
@@ -129,7 +134,12 @@ class PlannerDriver:
         )
         self.num_plans += 1
         latency_s = plan.seconds.total if self.latency_s is None else self.latency_s
-        self._coming = now_ns + seconds_to_ns(latency_s), self._path(plan), plan.reasoning[plan.shown]
+        self._coming = (
+            now_ns + seconds_to_ns(latency_s),
+            self._path(plan),
+            plan.reasoning[plan.shown],
+            plan.meta_actions[plan.shown],
+        )
 
     def _path(self, plan: Plan) -> FollowedPath | None:
         try:
@@ -144,11 +154,11 @@ class PlannerDriver:
     def _take_effect(self, now_ns: int) -> None:
         if self._coming is None or now_ns < self._coming[0]:
             return
-        _, path, text = self._coming
+        _, path, text, meta_action = self._coming
         self._coming = None
         if path is not None:
             self.follower.take(path)
-            self.text = text
+            self.text, self.meta_action = text, meta_action
 
 
 def drive_by_plans(
