@@ -2,12 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reasoning_vla_ros.cli.common import app, console, says_what_is_wrong
+
+if TYPE_CHECKING:
+    from reasoning_vla_ros.datasets.training_samples import Samples
+    from reasoning_vla_ros.training.data_config import DrivesConfig
+
+
+def simulated_drives(config: DrivesConfig) -> tuple[Samples, Samples]:
+    """Drives of the expert to train on, and undisturbed ones to evaluate on."""
+    from rich.progress import Progress
+
+    from reasoning_vla_ros.simulation.drive_samples import DriveSamples, DriveSettings
+    from reasoning_vla_ros.simulation.scenarios import SCENARIOS
+
+    settings = DriveSettings(
+        scenarios=config.scenarios or tuple(SCENARIOS),
+        episode_s=config.episode_s,
+        num_frames=config.num_frames,
+        frame_dt_s=config.frame_dt_s,
+        num_history=config.num_history,
+        stride=config.stride,
+        disturbed_share=config.disturbed_share,
+    )
+    with Progress(console=console) as progress:
+
+        def drives(what: str, count: int, seed: int, settings: DriveSettings) -> DriveSamples:
+            task = progress.add_task(what, total=count)
+            return DriveSamples(
+                count,
+                seed,
+                settings,
+                jobs=config.jobs,
+                on_progress=lambda done, _: progress.update(task, completed=done),
+            )
+
+        samples = drives("Driving", config.count, config.seed, settings)
+        if not config.evaluation_count:
+            return samples, []
+        held_out = replace(settings, disturbed_share=0.0)
+        return samples, drives("To evaluate", config.evaluation_count, config.evaluation_seed, held_out)
 
 
 @app.command()
@@ -23,12 +63,14 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of the optimizer.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the figures to this file.")] = None,
 ) -> None:
-    """Fine-tune a model: its action expert, LoRA adapters, or all of it. Runs under torchrun as well."""
+    """Train a model: a new small one, or of one that there is the action expert, LoRA adapters, or all of it.
+
+    Runs under torchrun as well."""
     from reasoning_vla_ros.evaluation.cameras import parse_camera, rig_cameras
     from reasoning_vla_ros.evaluation.recording import Recording
     from reasoning_vla_ros.planning.camera_rig import CameraRig
     from reasoning_vla_ros.training import train_command
-    from reasoning_vla_ros.training.config import DataConfig
+    from reasoning_vla_ros.training.data_config import DataConfig
 
     def open_bag(bag: str, data: DataConfig) -> Recording:
         named = [parse_camera(text) for text in data.cameras]
@@ -42,6 +84,7 @@ def train(
     train_command(
         config,
         open_bag,
+        simulated_drives,
         model=model,
         bags=bags or (),
         output=output,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from transformers import Qwen3VLConfig
@@ -16,6 +15,7 @@ from reasoning_vla_ros.models.backends import get_backend
 from reasoning_vla_ros.models.config import VLM_FOLDER, ReasoningVLAConfig
 from reasoning_vla_ros.models.model_classes import MODEL_CLASSES
 from reasoning_vla_ros.models.reasoning_vla import ReasoningVLA
+from reasoning_vla_ros.models.small_config import SmallModelConfig
 from reasoning_vla_ros.models.text_tokenizers import bpe_tokenizer, byte_tokenizer, phrase_tokenizer
 from reasoning_vla_ros.tokenizers import create_tokenizer
 
@@ -27,50 +27,6 @@ TRAJ_TOKENIZER = {
 }
 # Ego positions relative to t0: a 16-step history reaches back 1.5 s, which even bins of 4 m a step represent.
 HIST_TRAJ_TOKENIZER = {"action_space": {"name": "delta_xyz"}, "action_tokenizer": {"name": "uniform", "num_bins": 255}}
-
-
-TEXT_TOKENS = ("bytes", "words", "phrases")
-
-
-@dataclass(frozen=True)
-class SmallModelConfig:
-    """What a small model is made of.
-
-    Attributes:
-        kind: its `model_type`: "alpamayo_reasoning_vla", or "alpamayo_r1" or "alpamayo1_5" for one with an action
-            expert, half as wide as the language model.
-        hidden_size, num_layers: of the language model, with heads of 32.
-        tied: input and output embeddings are one.
-        vision_hidden_size, vision_layers: of the vision encoder.
-        deepstack_layers: of the vision encoder, whose features the first layers of the language model get as well.
-        temporal_patch_size: 2 as in Qwen3-VL, which sees each image twice; 1 halves the work of the patches.
-        text_tokens: "bytes"; "words", byte-pair encoding within words; or "phrases", across words. The last two are
-            learnt from texts.
-        vocabulary: of the text, at most.
-        traj_tokenizer, hist_traj_tokenizer: configs of tokenizers whose numbers of tokens are fixed; empty for
-            accelerations and curvatures, and for positions.
-        num_history: poses of the ego history.
-    """
-
-    kind: str = ReasoningVLAConfig.model_type
-    hidden_size: int = 128
-    num_layers: int = 4
-    tied: bool = True
-    vision_hidden_size: int = 96
-    vision_layers: int = 3
-    deepstack_layers: tuple[int, ...] = (0, 1)
-    temporal_patch_size: int = 2
-    text_tokens: Literal["bytes", "words", "phrases"] = "bytes"
-    vocabulary: int = 1024
-    traj_tokenizer: dict[str, Any] = field(default_factory=dict)
-    hist_traj_tokenizer: dict[str, Any] = field(default_factory=dict)
-    num_history: int = 16
-
-    def __post_init__(self) -> None:
-        if self.kind not in MODEL_CLASSES:
-            raise ValueError(f"kind must be one of {list(MODEL_CLASSES)}, got {self.kind!r}")
-        if self.text_tokens not in TEXT_TOKENS:
-            raise ValueError(f"text_tokens must be one of {list(TEXT_TOKENS)}, got {self.text_tokens!r}")
 
 
 def build_small_model(
@@ -121,8 +77,11 @@ def build_model(folder: str | Path, config: SmallModelConfig, texts: Sequence[st
         seed: of the weights.
 
     Raises:
-        ValueError: a tokenizer whose number of tokens varies, or one that learns from texts without any.
+        ValueError: an unknown kind, a tokenizer whose number of tokens varies, or one that learns from texts without
+            any.
     """
+    if config.kind not in MODEL_CLASSES:
+        raise ValueError(f"kind must be one of {list(MODEL_CLASSES)}, got {config.kind!r}")
     model_class = MODEL_CLASSES[config.kind]
     traj_tokenizer_cfg = config.traj_tokenizer or TRAJ_TOKENIZER
     hist_traj_tokenizer_cfg = config.hist_traj_tokenizer or HIST_TRAJ_TOKENIZER

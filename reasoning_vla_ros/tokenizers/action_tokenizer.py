@@ -40,11 +40,13 @@ class ActionTokenizer(Part, ABC):
         pad_id: the id that fills rows on the right where N varies from row to row, one of the `vocab_size`; None
             where every row has the same N.
         decodes_prefixes: rows of any length decode, the first ids telling most; then N is what `encode` aims at.
+        ids_are_levels: neighbouring ids of one place stand for neighbouring values.
     """
 
     name: ClassVar[str]
     pad_id: int | None = None
     decodes_prefixes: ClassVar[bool] = False
+    ids_are_levels: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -36,6 +36,8 @@ class BSplineActionTokenizer(ActionTokenizer):
             so that its first control point needs no token and all K are spent on the rest.
     """
 
+    ids_are_levels = True
+
     def __init__(
         self,
         action_dims: int,

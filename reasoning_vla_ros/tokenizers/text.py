@@ -42,6 +42,8 @@ class TextActionTokenizer(UniformActionTokenizer):
             `save_pretrained` keeps the first three kinds.
     """
 
+    ids_are_levels = False
+
     def __init__(
         self,
         action_dims: int = 7,

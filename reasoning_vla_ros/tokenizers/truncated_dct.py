@@ -44,6 +44,7 @@ class FASTActionTokenizer(ActionTokenizer):
         ramps: how many of the basis functions are powers of time.
     """
 
+    ids_are_levels = True
     argument_aliases: ClassVar[dict[str, str]] = {
         "horizon": "sequence_length",
         "action_dims": "action_dim",

@@ -45,6 +45,7 @@ class UniformActionTokenizer(ActionTokenizer):
             actions (more, for a while, where an action lies outside the range). Decoding is the same.
     """
 
+    ids_are_levels = True
     argument_aliases: ClassVar[dict[str, str]] = {"num_bins": "bins_per_dim"}
     action_range: Range | tuple[Range, ...]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from reasoning_vla_ros.training.config import TrainConfig
 from reasoning_vla_ros.training.errors import TrainingError
+from reasoning_vla_ros.training.optimization import state_of
 
 FOLDER = "checkpoints"
 TENSORS_FILE = "state.safetensors"
@@ -31,7 +33,7 @@ def save_checkpoint(
     output: Path,
     step: int,
     parameters: Mapping[str, nn.Parameter],
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[Optimizer],
     config: TrainConfig,
     keep: int,
 ) -> Path:
@@ -39,11 +41,11 @@ def save_checkpoint(
 
     Args:
         parameters: the trained ones by name; frozen ones are not saved.
-        optimizer: over these parameters.
+        optimizers: over these parameters.
     """
     tensors = {f"weight.{name}": parameter.detach() for name, parameter in parameters.items()}
     for name, parameter in parameters.items():
-        for key, value in optimizer.state[parameter].items():
+        for key, value in state_of(optimizers, parameter).items():
             tensors[f"optimizer.{key}.{name}"] = value.detach()
     folder = output / FOLDER / f"step-{step:08d}"
     unfinished = folder.with_suffix(".unfinished")
@@ -66,9 +68,9 @@ def latest_checkpoint(output: Path) -> Path | None:
 
 
 def load_checkpoint(
-    folder: Path, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer, config: TrainConfig
+    folder: Path, parameters: Mapping[str, nn.Parameter], optimizers: Sequence[Optimizer], config: TrainConfig
 ) -> int:
-    """Puts a checkpoint's state into parameters and optimizer, and returns the number of steps it was saved after.
+    """Puts a checkpoint's state into parameters and optimizers, and returns the number of steps it was saved after.
 
     Raises:
         TrainingError: it was saved by a run with another config or another model, or is damaged.
@@ -99,11 +101,10 @@ def load_checkpoint(
                     f"{list(parameter.shape)}"
                 )
             parameter.copy_(weights[name])
-            optimizer.state[parameter] = {
-                # AdamW counts its steps on the CPU.
-                key: value if key == "step" else value.to(parameter.device)
-                for key, value in optimizer_state[name].items()
-            }
+            # AdamW counts its steps on the CPU.
+            state_of(optimizers, parameter).update(
+                {k: v if k == "step" else v.to(parameter.device) for k, v in optimizer_state[name].items()}
+            )
     return int(state["step"])
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 
 from reasoning_vla_ros.datasets.training_samples import TrainingSample
@@ -75,12 +76,14 @@ class Collator:
 
     Args:
         model: a ReasoningVLA; only its tokenizer, its settings and its config are kept, no weights.
+        multiple: sequences are padded to a length that is a multiple of this.
 
     Raises:
         TrainingError: the model has no trajectory tokenizer.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, multiple: int = 1) -> None:
+        self.multiple = multiple
         self.tokenizer = model.tokenizer
         self.backend = model.backend
         self.image_settings = model.image_settings
@@ -97,9 +100,9 @@ class Collator:
         """Raises TrainingError when histories or futures differ in length."""
         rows = [self._row(sample) for sample in samples]
         pad_id = self.tokenizer.pad_token_id or 0
-        input_ids = pad_sequence([ids for ids, _, _, _ in rows], batch_first=True, padding_value=pad_id)
-        labels = pad_sequence([labels for _, labels, _, _ in rows], batch_first=True, padding_value=IGNORE_INDEX)
-        mask = pad_sequence([torch.ones_like(ids) for ids, _, _, _ in rows], batch_first=True)
+        input_ids = self._padded([ids for ids, _, _, _ in rows], pad_id)
+        labels = self._padded([labels for _, labels, _, _ in rows], IGNORE_INDEX)
+        mask = self._padded([torch.ones_like(ids) for ids, _, _, _ in rows], 0)
         pixels = [row_pixels for _, _, row_pixels, _ in rows if row_pixels is not None]
         grids = [row_grid for _, _, _, row_grid in rows if row_grid is not None]
         return Batch(
@@ -114,6 +117,11 @@ class Collator:
             ego_future_xyz=_stacked("future xyz", [sample.future_xyz for sample in samples]),
             ego_future_rot=_stacked("future rot", [sample.future_rot for sample in samples]),
         )
+
+    def _padded(self, rows: list[Tensor], value: int) -> Tensor:
+        """[B, L] of rows, padded on the right."""
+        padded = pad_sequence(rows, batch_first=True, padding_value=value)
+        return pad(padded, (0, -padded.shape[1] % self.multiple), value=value)
 
     def _row(self, sample: TrainingSample) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """ids [L], labels [L], pixel values and image grid of one sample."""

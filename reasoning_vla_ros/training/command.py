@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,12 @@ from torch.utils.data import ConcatDataset, Subset
 from reasoning_vla_ros.datasets.training_samples import Samples
 from reasoning_vla_ros.planning.model_loading import load_model
 from reasoning_vla_ros.training.bag_samples import BagSamples, DrivenRecording, split_by_time
-from reasoning_vla_ros.training.config import DataConfig
+from reasoning_vla_ros.training.config import TrainConfig
 from reasoning_vla_ros.training.config_files import read_config
+from reasoning_vla_ros.training.data_config import DataConfig, DrivesConfig
 from reasoning_vla_ros.training.errors import TrainingError
 from reasoning_vla_ros.training.evaluation import headline
+from reasoning_vla_ros.training.new_model import make_new_model
 from reasoning_vla_ros.training.result import TrainResult
 from reasoning_vla_ros.training.texts import Texts, read_text_file, read_text_topic
 from reasoning_vla_ros.training.trainer import Trainer
@@ -32,11 +35,14 @@ DEFAULT_WAYPOINTS, DEFAULT_DT_S = 64, 0.1
 
 # Opens a bag; `evaluation.recording.Recording` with a data config's cameras, odometry and frames.
 OpenBag = Callable[[str, DataConfig], DrivenRecording]
+# Makes drives to train on and to evaluate on; `simulation.drive_samples.DriveSamples`.
+MakeDrives = Callable[[DrivesConfig], tuple[Samples, Samples]]
 
 
 def train_command(
     config_path: Path | str,
     open_bag: OpenBag,
+    make_drives: MakeDrives,
     *,
     model: str | None = None,
     bags: Sequence[str] = (),
@@ -51,6 +57,7 @@ def train_command(
     Args:
         config_path: YAML, see :class:`TrainConfig`.
         open_bag: opens the recordings.
+        make_drives: makes simulated drives.
         model, bags, output, steps: take the place of the config's.
         resume: goes on from the newest checkpoint in the output.
         json_path: where the result goes as JSON.
@@ -68,20 +75,19 @@ def train_command(
         model=config.model if model is None else model,
         output=config.output if output is None else output,
         steps=config.steps if steps is None else steps,
-        data=replace(config.data, bags=tuple(bags)) if bags else config.data,
+        new_model=config.new_model if model is None else None,
+        data=replace(config.data, bags=tuple(bags), drives=None) if bags else config.data,
     )
-    if not config.model:
+    if not config.model and config.new_model is None:
         raise TrainingError("no model to train: give --model or the config's key model, a folder or hub id")
-    if not config.data.bags:
-        raise TrainingError("no data to train on: give --bags or the config's key data.bags")
+    if not config.data.bags and config.data.drives is None:
+        raise TrainingError("no data to train on: give --bags or the config's key data.bags or data.drives")
     if json_path is not None and json_path.is_dir():
         raise TrainingError(f"--json {json_path} is a folder, needed the name of a file")
-    with console.status("Loading the model"):
-        dtype = "float32" if config.mixed_precision == "no" else "bfloat16"
-        loaded = load_model(config.model, vlm=config.vlm, device="cpu", dtype=dtype)
-    samples, evaluation_samples = samples_of_bags(config.data, open_bag, waypoint_times_s(loaded), console)
-    trainer = Trainer(config, loaded, samples, evaluation_samples, console=console)
-    result = trainer.train(resume)
+    with TemporaryDirectory() as folder:
+        loaded, samples, evaluation_samples = _model_and_samples(config, open_bag, make_drives, Path(folder), console)
+        trainer = Trainer(config, loaded, samples, evaluation_samples, console=console)
+        result = trainer.train(resume)
     if is_first:
         _tell(result, console)
         if json_path is not None:
@@ -90,6 +96,31 @@ def train_command(
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
     return result
+
+
+def _model_and_samples(
+    config: TrainConfig, open_bag: OpenBag, make_drives: MakeDrives, folder: Path, console: Console
+) -> tuple[Any, Samples, Samples]:
+    """The model to train, and samples to train on and to evaluate on. A new model is made in `folder`."""
+    if config.new_model is None:
+        with console.status("Loading the model"):
+            dtype = "float32" if config.mixed_precision == "no" else "bfloat16"
+            model = load_model(config.model, vlm=config.vlm, device="cpu", dtype=dtype)
+        if config.data.drives is not None:
+            return model, *make_drives(config.data.drives)
+        return model, *samples_of_bags(config.data, open_bag, waypoint_times_s(model), console)
+    if config.data.drives is not None:
+        samples, evaluation_samples = make_drives(config.data.drives)
+    else:
+        times_s = np.arange(1, DEFAULT_WAYPOINTS + 1) * DEFAULT_DT_S
+        samples, evaluation_samples = samples_of_bags(config.data, open_bag, times_s, console)
+    with console.status("Making a model") as status:
+        model = make_new_model(config.new_model, samples, folder, config.seed, partial(_show_looked_at, status))
+    return model, samples, evaluation_samples
+
+
+def _show_looked_at(status: Status, count: int, of: int) -> None:
+    status.update(f"Making a model: {count} of {of} samples looked at")
 
 
 def waypoint_times_s(model: Any) -> np.ndarray:

@@ -6,76 +6,32 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from reasoning_vla_ros.models.small_config import SmallModelConfig
+from reasoning_vla_ros.training.data_config import DataConfig, require
 from reasoning_vla_ros.training.errors import TrainingError
 
 Mode = Literal["expert", "lora", "full"]
 
 
 @dataclass(frozen=True)
-class DataConfig:
-    """Which recordings, and what of them.
+class LossConfig:
+    """Weights of the losses' means: trajectory tokens, text tokens, and the expert's flow matching.
 
     Attributes:
-        bags: recordings to train on.
-        evaluation_bags: recordings to evaluate on; without any, a share of each bag is held out.
-        held_out: that share, the last of each bag, in [0, 1).
-        held_out_gap_s: time before it that is in neither part. History and future of the default 8 s do not overlap.
-        stride: a sample every so many frames of the first camera.
-        cameras: `name:id=topic` each; by default all there are.
-        rig: rig file, or the name of one in the package, that gives the cameras instead.
-        odometry: its topic; by default the only one.
-        num_frames: frames a camera.
-        instruction: navigation text of every sample.
-        reasoning_file: JSONL with the texts, `{"t0_ns": …, "reasoning": "…", "meta_action": "…"}` a line.
-        reasoning_topic: topic of the bags with the texts, std_msgs/String or ReasoningTrace.
-        reasoning_tolerance_s: how far a text may lie from the instant that it is taken for.
-        missing_reasoning: text of samples without one. None: only their trajectories are learned. Empty: the model
-            learns to write nothing.
+        trajectory, text, flow: the weights.
+        smoothing_bins: above 0, a trajectory token's target is a normal distribution of this standard deviation around
+            its id in place of the id alone (HL-Gauss, arXiv 2403.03950), so that a near miss costs less than a far
+            one. For tokenizers whose ids are levels in ascending order: uniform, bspline, truncated_dct.
     """
-
-    bags: tuple[str, ...] = ()
-    evaluation_bags: tuple[str, ...] = ()
-    held_out: float = 0.1
-    held_out_gap_s: float = 8.0
-    stride: int = 5
-    cameras: tuple[str, ...] = ()
-    rig: str | None = None
-    odometry: str | None = None
-    num_frames: int = 4
-    instruction: str = ""
-    reasoning_file: str | None = None
-    reasoning_topic: str | None = None
-    reasoning_tolerance_s: float = 0.05
-    missing_reasoning: str | None = None
-
-    def __post_init__(self) -> None:
-        _require(0 <= self.held_out < 1, "data.held_out", self.held_out, "at least 0 and below 1")
-        _require(self.held_out_gap_s >= 0, "data.held_out_gap_s", self.held_out_gap_s, "at least 0")
-        _require(self.stride >= 1, "data.stride", self.stride, "at least 1")
-        _require(self.num_frames >= 1, "data.num_frames", self.num_frames, "at least 1")
-        _require(
-            self.reasoning_tolerance_s >= 0, "data.reasoning_tolerance_s", self.reasoning_tolerance_s, "at least 0"
-        )
-        if self.cameras and self.rig:
-            raise TrainingError(f"cameras come from data.rig ({self.rig}) or data.cameras, not from both")
-        if self.reasoning_file and self.reasoning_topic:
-            raise TrainingError(
-                f"reasoning texts come from data.reasoning_file ({self.reasoning_file}) or data.reasoning_topic "
-                f"({self.reasoning_topic}), not from both"
-            )
-
-
-@dataclass(frozen=True)
-class LossConfig:
-    """Weights of the losses' means: trajectory tokens, text tokens, and the expert's flow matching."""
 
     trajectory: float = 1.0
     text: float = 1.0
     flow: float = 1.0
+    smoothing_bins: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            _require(0 <= value < math.inf, f"loss.{name}", value, "at least 0 and finite")
+            require(0 <= value < math.inf, f"loss.{name}", value, "at least 0 and finite")
 
 
 @dataclass(frozen=True)
@@ -88,6 +44,8 @@ class OptimizerConfig:
         warmup_steps: of the linear rise.
         weight_decay: of matrices; vectors have none.
         beta1, beta2, epsilon: of AdamW.
+        muon_learning_rate: above 0, the layers' matrices are trained by Muon (arXiv 2502.16982) at this peak, scaled
+            to AdamW's root mean square; needs PyTorch 2.9.
         max_gradient_norm: gradients are scaled down to it.
     """
 
@@ -98,17 +56,24 @@ class OptimizerConfig:
     beta1: float = 0.9
     beta2: float = 0.95
     epsilon: float = 1e-8
+    muon_learning_rate: float = 0.0
     max_gradient_norm: float = 1.0
 
     def __post_init__(self) -> None:
-        _require(0 < self.learning_rate < math.inf, "optimizer.learning_rate", self.learning_rate, "above 0 and finite")
-        _require(0 <= self.final_share <= 1, "optimizer.final_share", self.final_share, "in [0, 1]")
-        _require(self.warmup_steps >= 0, "optimizer.warmup_steps", self.warmup_steps, "at least 0")
-        _require(self.weight_decay >= 0, "optimizer.weight_decay", self.weight_decay, "at least 0")
-        _require(0 <= self.beta1 < 1, "optimizer.beta1", self.beta1, "at least 0 and below 1")
-        _require(0 <= self.beta2 < 1, "optimizer.beta2", self.beta2, "at least 0 and below 1")
-        _require(self.epsilon > 0, "optimizer.epsilon", self.epsilon, "above 0")
-        _require(self.max_gradient_norm > 0, "optimizer.max_gradient_norm", self.max_gradient_norm, "above 0")
+        require(
+            0 <= self.muon_learning_rate < math.inf,
+            "optimizer.muon_learning_rate",
+            self.muon_learning_rate,
+            "at least 0 and finite",
+        )
+        require(0 < self.learning_rate < math.inf, "optimizer.learning_rate", self.learning_rate, "above 0 and finite")
+        require(0 <= self.final_share <= 1, "optimizer.final_share", self.final_share, "in [0, 1]")
+        require(self.warmup_steps >= 0, "optimizer.warmup_steps", self.warmup_steps, "at least 0")
+        require(self.weight_decay >= 0, "optimizer.weight_decay", self.weight_decay, "at least 0")
+        require(0 <= self.beta1 < 1, "optimizer.beta1", self.beta1, "at least 0 and below 1")
+        require(0 <= self.beta2 < 1, "optimizer.beta2", self.beta2, "at least 0 and below 1")
+        require(self.epsilon > 0, "optimizer.epsilon", self.epsilon, "above 0")
+        require(self.max_gradient_norm > 0, "optimizer.max_gradient_norm", self.max_gradient_norm, "above 0")
 
 
 @dataclass(frozen=True)
@@ -130,10 +95,10 @@ class LoraSettings:
     merge: bool = True
 
     def __post_init__(self) -> None:
-        _require(self.rank >= 1, "lora.rank", self.rank, "at least 1")
-        _require(self.alpha > 0, "lora.alpha", self.alpha, "above 0")
-        _require(0 <= self.dropout < 1, "lora.dropout", self.dropout, "at least 0 and below 1")
-        _require(bool(self.targets), "lora.targets", list(self.targets), "at least one name")
+        require(self.rank >= 1, "lora.rank", self.rank, "at least 1")
+        require(self.alpha > 0, "lora.alpha", self.alpha, "above 0")
+        require(0 <= self.dropout < 1, "lora.dropout", self.dropout, "at least 0 and below 1")
+        require(bool(self.targets), "lora.targets", list(self.targets), "at least one name")
 
 
 @dataclass(frozen=True)
@@ -145,20 +110,22 @@ class EvaluationConfig:
             those.
         samples: at most so many samples, spread evenly.
         candidates: K, plans that the planner draws for a sample.
-        max_reasoning_tokens, action_decoder: of the planner.
+        max_reasoning_tokens, temperature, action_decoder: of the planner.
     """
 
     every: int = 0
     samples: int = 32
     candidates: int = 6
     max_reasoning_tokens: int = 64
+    temperature: float = 0.6
     action_decoder: Literal["auto", "tokens", "flow"] = "auto"
 
     def __post_init__(self) -> None:
-        _require(self.every >= 0, "evaluation.every", self.every, "at least 0")
-        _require(self.samples >= 0, "evaluation.samples", self.samples, "at least 0")
-        _require(self.candidates >= 1, "evaluation.candidates", self.candidates, "at least 1")
-        _require(
+        require(self.every >= 0, "evaluation.every", self.every, "at least 0")
+        require(self.samples >= 0, "evaluation.samples", self.samples, "at least 0")
+        require(0 <= self.temperature < math.inf, "evaluation.temperature", self.temperature, "at least 0 and finite")
+        require(self.candidates >= 1, "evaluation.candidates", self.candidates, "at least 1")
+        require(
             self.max_reasoning_tokens >= 0, "evaluation.max_reasoning_tokens", self.max_reasoning_tokens, "at least 0"
         )
 
@@ -169,6 +136,8 @@ class TrainConfig:
 
     Attributes:
         model: folder or hub id of the model to begin with.
+        new_model: a small model to begin with instead, made from nothing but the seed; see :class:`SmallModelConfig`.
+            Text tokens and B-splines without an action_range are fitted to the samples.
         vlm: folder or hub id of its VLM, for checkpoints without their own tokenizer.
         output: folder for checkpoints, the log and the trained model.
         mode: "expert": the action expert by flow matching, the VLM frozen. "lora": adapters on the language model by
@@ -178,6 +147,8 @@ class TrainConfig:
         micro_batch_size: samples that a process runs at once.
         seed: of the order of samples, noise, adapters and plans.
         mixed_precision: "no" computes in float32; "bf16" keeps frozen weights in bfloat16, trained ones in float32.
+        saved_dtype: of the trained weights in `output`; "auto" leaves what the model had.
+        compile: runs the layers through torch.compile, which needs a C++ compiler on a CPU.
         gradient_checkpointing: computes the language model's activations twice to keep fewer.
         device: "auto" or "cpu".
         workers: processes that read and prepare samples; 0 does it in between.
@@ -185,6 +156,7 @@ class TrainConfig:
     """
 
     model: str = ""
+    new_model: SmallModelConfig | None = None
     vlm: str | None = None
     output: str = "output/train"
     mode: Mode = "expert"
@@ -193,6 +165,8 @@ class TrainConfig:
     micro_batch_size: int = 1
     seed: int = 0
     mixed_precision: Literal["no", "bf16"] = "no"
+    saved_dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    compile: bool = False
     gradient_checkpointing: bool = False
     device: Literal["auto", "cpu"] = "auto"
     workers: int = 0
@@ -206,16 +180,15 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "micro_batch_size", "checkpoint_every", "keep_checkpoints"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        _require(self.workers >= 0, "workers", self.workers, "at least 0")
-        _require(
+            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        if self.saved_dtype != "auto" and self.mode != "full":
+            raise TrainingError(f"saved_dtype {self.saved_dtype} is for mode full, which trains all weights")
+        if self.model and self.new_model is not None:
+            raise TrainingError(f"the model is {self.model!r} or a new_model, not both")
+        require(self.workers >= 0, "workers", self.workers, "at least 0")
+        require(
             self.batch_size % self.micro_batch_size == 0,
             "batch_size",
             self.batch_size,
             f"a multiple of micro_batch_size, {self.micro_batch_size}",
         )
-
-
-def _require(holds: bool, name: str, value: object, needed: str) -> None:
-    if not holds:
-        raise TrainingError(f"{name} is {value!r}, needed {needed}")

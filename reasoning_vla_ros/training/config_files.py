@@ -49,7 +49,13 @@ def _build(kind: type[T], content: Mapping[str, Any], where: str) -> T:
             f"known: {', '.join(where + name for name in known)}"
         )
     hints = get_type_hints(kind)
-    return kind(**{key: _value(hints[key], value, where + key) for key, value in content.items()})
+    values = {key: _value(hints[key], value, where + key) for key, value in content.items()}
+    try:
+        return kind(**values)
+    except TrainingError:
+        raise
+    except ValueError as error:  # of a config that is not the training's own
+        raise TrainingError(f"{where.rstrip('.')}: {error}") from error
 
 
 def _value(hint: Any, value: Any, name: str) -> Any:
@@ -67,9 +73,14 @@ def _value(hint: Any, value: Any, name: str) -> Any:
         return value
     if origin in (Union, types.UnionType):  # of one type and None
         return None if value is None else _value(choices[0], value, name)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise TrainingError(f"{name} must hold keys and values, got {value!r}")
+        return dict(value)
     if origin is tuple:
-        if not isinstance(value, (list, tuple)) or not all(isinstance(each, str) for each in value):
-            raise TrainingError(f"{name} is {value!r}, needed a list of texts")
+        kind = choices[0]
+        if not isinstance(value, (list, tuple)) or any(type(each) is not kind for each in value):
+            raise TrainingError(f"{name} is {value!r}, needed a list of {'texts' if kind is str else 'whole numbers'}")
         return tuple(value)
     return _plain(hint, value, name)
 

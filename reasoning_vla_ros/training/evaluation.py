@@ -68,7 +68,11 @@ def evaluate_plans(
         samples with a valid plan. `samples`: how many.
     """
     model.eval()
-    settings = PlannerSettings(max_reasoning_tokens=config.max_reasoning_tokens, action_decoder=config.action_decoder)
+    settings = PlannerSettings(
+        temperature=config.temperature,
+        max_reasoning_tokens=config.max_reasoning_tokens,
+        action_decoder=config.action_decoder,
+    )
     planner = Planner(model, settings)
     sums = dict.fromkeys(("samples", "decoded", "valid", "ade", "min_ade"), 0.0)
     for index in _own(samples, config, accelerator):

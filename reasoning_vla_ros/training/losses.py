@@ -53,13 +53,38 @@ def token_loss(
     return TokenLoss(trajectory_weight * trajectory + text_weight * text, trajectory, text)
 
 
-def token_loss_sums(logits: Tensor, targets: Tensor, is_trajectory: Tensor) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class SmoothedLevels:
+    """Tokens that stand for ascending levels, of which those near the right one are nearly right.
+
+    Attributes:
+        first, count: ids of the tokens, `first` to `first + count - 1`.
+        deviation: in levels, of the normal distribution around the right one that is learnt (HL-Gauss,
+            arXiv 2403.03950).
+    """
+
+    first: int
+    count: int
+    deviation: float
+
+    def losses(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy with the distributions around targets int64 [N], of logits float [N, V]: float32 [N]."""
+        levels = torch.arange(self.count, device=logits.device)
+        nearness = -0.5 * ((levels - (targets[:, None] - self.first)) / self.deviation) ** 2
+        log_probabilities = torch.log_softmax(logits.float(), dim=1)[:, self.first : self.first + self.count]
+        return -(torch.softmax(nearness, dim=1) * log_probabilities).sum(dim=1)
+
+
+def token_loss_sums(
+    logits: Tensor, targets: Tensor, is_trajectory: Tensor, smoothed: SmoothedLevels | None = None
+) -> tuple[Tensor, Tensor]:
     """Summed cross-entropy, float32, over the trajectory tokens and over the others.
 
     Args:
         logits: float [B, N, V].
         targets: int64 [B, N], the token that each position predicts, or IGNORE_INDEX.
         is_trajectory: bool [B, N].
+        smoothed: of these tokens, a distribution around the target is learnt.
     """
     if not logits.shape[:2] == targets.shape == is_trajectory.shape:
         raise ValueError(
@@ -70,6 +95,9 @@ def token_loss_sums(logits: Tensor, targets: Tensor, is_trajectory: Tensor) -> t
         logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE_INDEX, reduction="none"
     ).view_as(targets)
     labelled = targets != IGNORE_INDEX
+    if smoothed is not None:
+        is_level = (targets >= smoothed.first) & (targets < smoothed.first + smoothed.count)
+        losses = losses.masked_scatter(is_level, smoothed.losses(logits[is_level], targets[is_level]))
     return losses[labelled & is_trajectory].sum(), losses[labelled & ~is_trajectory].sum()
 
 

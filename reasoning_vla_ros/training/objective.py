@@ -15,7 +15,7 @@ from reasoning_vla_ros.training.collate import Batch
 from reasoning_vla_ros.training.config import LossConfig, TrainConfig
 from reasoning_vla_ros.training.errors import TrainingError
 from reasoning_vla_ros.training.lora import add_lora
-from reasoning_vla_ros.training.losses import label_counts, token_loss_sums
+from reasoning_vla_ros.training.losses import SmoothedLevels, label_counts, token_loss_sums
 
 EXPERT_PARTS = ("expert", "action_in_proj", "action_out_proj")
 
@@ -53,7 +53,8 @@ class TrainingObjective(nn.Module):
         peft_vlm: the peft model in mode "lora", else None.
 
     Raises:
-        TrainingError: the mode needs an expert that the model lacks, or no loss has a weight.
+        TrainingError: the mode needs an expert that the model lacks, no loss has a weight, or levels are to be smoothed
+            where the ids are none.
     """
 
     def __init__(self, model: Any, config: TrainConfig) -> None:
@@ -69,6 +70,7 @@ class TrainingObjective(nn.Module):
         self.weights: LossConfig = config.loss
         self.uses_tokens = config.mode != "expert"
         self.uses_flow = wants_expert or (config.mode == "full" and has_expert)
+        self.smoothed = _smoothed_levels(model, config.loss.smoothing_bins) if config.loss.smoothing_bins else None
         self.peft_vlm: Any = None
         model.requires_grad_(False)
         # A plain attribute, not a submodule: it holds the VLM that the model holds.
@@ -146,7 +148,18 @@ class TrainingObjective(nn.Module):
             use_cache=False,
             logits_to_keep=columns,
         )
-        return token_loss_sums(output.logits, targets[:, columns], batch.is_trajectory[:, 1:][:, columns])
+        smoothed = self.smoothed if self.training else None
+        return token_loss_sums(output.logits, targets[:, columns], batch.is_trajectory[:, 1:][:, columns], smoothed)
+
+
+def _smoothed_levels(model: Any, deviation: float) -> SmoothedLevels:
+    tokenizer = model.traj_tokenizer
+    if not tokenizer.action_tokenizer.ids_are_levels:
+        raise TrainingError(
+            f"loss.smoothing_bins is {deviation}, but the ids of {tokenizer.action_tokenizer.name!r} are no ascending "
+            "levels; needed 0, or a tokenizer such as uniform, bspline or truncated_dct"
+        )
+    return SmoothedLevels(model.future_token_start_idx, tokenizer.vocab_size, deviation)
 
 
 @contextmanager

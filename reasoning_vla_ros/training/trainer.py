@@ -23,14 +23,17 @@ from reasoning_vla_ros.training.collate import Batch, Collator
 from reasoning_vla_ros.training.config import TrainConfig
 from reasoning_vla_ros.training.errors import TrainingError
 from reasoning_vla_ros.training.evaluation import evaluate_losses, evaluate_plans, headline
+from reasoning_vla_ros.training.fast_layers import FastLayers
 from reasoning_vla_ros.training.lora import merge_lora, save_lora
 from reasoning_vla_ros.training.objective import Counts, TrainingObjective
-from reasoning_vla_ros.training.optimization import adamw, learning_rate
+from reasoning_vla_ros.training.optimization import make_optimizers, set_learning_rate
 from reasoning_vla_ros.training.progress import showing_steps
 from reasoning_vla_ros.training.result import LOG_FILE, TrainResult, trim_log
 from reasoning_vla_ros.training.schedule import FlowDraws, MicroBatches
 
 MODEL_FOLDER = "model"
+# Compiled layers have a graph for each length of sequence.
+PADDING = 32
 ADAPTER_FOLDER = "adapter"
 
 
@@ -85,15 +88,18 @@ class Trainer:
         if config.gradient_checkpointing and self.objective.uses_tokens:
             model.vlm.gradient_checkpointing_enable({"use_reentrant": False})
         self.parameters = self.objective.trainable()
-        self.saved_dtypes = {name: parameter.dtype for name, parameter in self.parameters.items()}
+        stated = None if config.saved_dtype == "auto" else getattr(torch, config.saved_dtype)
+        self.saved_dtypes = {name: stated or parameter.dtype for name, parameter in self.parameters.items()}
         for parameter in self.parameters.values():
             parameter.data = parameter.data.float()  # small steps are lost in bfloat16
-        self.collator = Collator(model)
+        self.collator = Collator(model, PADDING if config.compile else 1)
+        on_cpu = self.accelerator.device.type == "cpu"
+        self.fast = FastLayers(model, config.compile, on_cpu and config.mixed_precision == "bf16")
         self.draws: FlowDraws | None = None
         if self.objective.uses_flow:
             self.draws = FlowDraws(tuple(model.diffusion.x_dims), model.diffusion.train_timestep_sampler, config.seed)
-        self.optimizer = adamw(self.parameters, config.optimizer)
-        self.wrapped, self.prepared = self.accelerator.prepare(self.objective, self.optimizer)
+        self.optimizers = make_optimizers(self.parameters, config.optimizer)
+        self.wrapped, *self.prepared = self.accelerator.prepare(self.objective, *self.optimizers)
 
     def train(self, resume: bool = False) -> TrainResult:
         """Runs all steps that are left, and saves the model.
@@ -149,7 +155,7 @@ class Trainer:
         if resume:
             if latest is None:
                 raise TrainingError(f"{self.output} holds no checkpoint to resume from")
-            begin = load_checkpoint(latest, self.parameters, self.optimizer, self.config)
+            begin = load_checkpoint(latest, self.parameters, self.optimizers, self.config)
             self._say(f"resumed after step {begin} from {latest}")
             self.accelerator.wait_for_everyone()
             if self.accelerator.is_main_process:
@@ -185,9 +191,7 @@ class Trainer:
         positions = self.order.positions(step)
         own = [next(batches) for _ in positions]
         counts = self._reduced(Counts.of(own))
-        rate = learning_rate(step, config.steps, config.optimizer)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        rate = set_learning_rate(self.optimizers, step, config.steps, config.optimizer)
         # Dropout's random numbers, which a resumed run must draw again.
         torch.manual_seed(plan_seed(config.seed, (step + 1) * 4096 + accelerator.process_index))
         self.wrapped.train()
@@ -195,7 +199,7 @@ class Trainer:
         for number, (places, batch) in enumerate(zip(positions, own, strict=True)):
             is_last = number + 1 == len(own)
             noise, timesteps = (None, None) if self.draws is None else self.draws(places)
-            with nullcontext() if is_last else accelerator.no_sync(self.wrapped):
+            with self.fast.active(), nullcontext() if is_last else accelerator.no_sync(self.wrapped):
                 shares = self.wrapped(batch.to(accelerator.device), counts, noise, timesteps)
                 # Processes' gradients are averaged; the shares are to be added.
                 accelerator.backward(shares["loss"] * accelerator.num_processes)
@@ -209,8 +213,9 @@ class Trainer:
                 f"step {step + 1}: the loss is {figures['loss']} and the gradients' norm {figures['gradient_norm']}, "
                 "needed numbers; a lower optimizer.learning_rate or a longer warm-up may help"
             )
-        self.prepared.step()
-        self.prepared.zero_grad()
+        for optimizer in self.prepared:
+            optimizer.step()
+            optimizer.zero_grad()
         self._log({"step": step + 1, **figures, "seconds": time.perf_counter() - started})
         return figures
 
@@ -232,10 +237,13 @@ class Trainer:
 
     @contextmanager
     def _as_saved(self) -> Iterator[None]:
-        """With the weights in the precision that they are saved, loaded and planned with."""
+        """With the weights in the precision that they are saved in, or, where that is `saved_dtype`, as they then
+        are in the precision that they are loaded in."""
         exact = {name: parameter.data for name, parameter in self.parameters.items()}
         for name, parameter in self.parameters.items():
-            parameter.data = parameter.data.to(self.saved_dtypes[name])
+            saved = parameter.data.to(self.saved_dtypes[name])
+            is_loaded_as_float32 = self.config.saved_dtype != "auto" and parameter.device.type == "cpu"
+            parameter.data = saved.float() if is_loaded_as_float32 else saved
         try:
             yield
         finally:
@@ -245,7 +253,7 @@ class Trainer:
     def _checkpoint(self, step: int) -> None:
         if self.accelerator.is_main_process:
             save_checkpoint(
-                self.output, step, self.parameters, self.optimizer, self.config, self.config.keep_checkpoints
+                self.output, step, self.parameters, self.optimizers, self.config, self.config.keep_checkpoints
             )
         self.accelerator.wait_for_everyone()
 
@@ -261,10 +269,19 @@ class Trainer:
                 if peft_vlm is not None:
                     merge_lora(peft_vlm)
                 model.config.untrained = False
-                with self._as_saved():
-                    model.eval().save_pretrained(folder)
+                self._save_model(folder)
         self.accelerator.wait_for_everyone()
         return None if folder is None else str(folder), None if adapter is None else str(adapter)
+
+    def _save_model(self, folder: Path) -> None:
+        model, stated = self.objective.model.eval(), self.config.saved_dtype
+        with self._as_saved():
+            if stated == "auto":
+                model.save_pretrained(folder)
+                return
+            model.config.model_dtype = stated
+            weights = {name: value.to(getattr(torch, stated)) for name, value in model.state_dict().items()}
+            model.save_pretrained(folder, state_dict=weights)
 
     def _log(self, entry: dict[str, Any]) -> None:
         if self.accelerator.is_main_process:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -93,3 +95,16 @@ def test_settings_that_are_refused(fields: dict, message: str) -> None:
         DriveSettings(**fields)
     with pytest.raises(ValueError, match="num_drives must be at least 1, got 0"):
         DriveSamples(0, seed=0)
+
+
+def test_several_processes_make_the_same_drives_and_a_stride_leaves_samples_out(samples: DriveSamples) -> None:
+    strided = replace(SHORT, stride=4)
+    again = DriveSamples(2, seed=3, settings=strided, jobs=2)
+    for one, other in zip(again.drives, samples.drives, strict=True):
+        assert np.array_equal(one.poses_in_map, other.poses_in_map)
+        assert one.sample_steps == tuple(s for s in other.sample_steps if (s - SHORT.first_step) % 4 == 0)
+    assert 0 < len(again) < len(samples) / 3
+    with pytest.raises(ValueError, match="stride must be at least 1, got 0"):
+        replace(SHORT, stride=0)
+    with pytest.raises(ValueError, match="jobs must be at least 1, got 0"):
+        DriveSamples(1, 0, SHORT, jobs=0)

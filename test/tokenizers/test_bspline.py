@@ -108,3 +108,14 @@ def test_numpy_and_refusals() -> None:
     for points in (4, 21):
         with pytest.raises(ValueError, match=rf"must lie in degree \+ 1..horizon, got {points} with degree 4 and hor"):
             BSplineActionTokenizer(2, 20, points)
+
+
+def test_what_a_fit_found_is_a_config() -> None:
+    actions = torch.randn(200, 20, 2, generator=torch.Generator().manual_seed(1)).cumsum(1)
+    fitted = BSplineActionTokenizer(2, 20, 5).fit(actions)
+    ranges = fitted.state_dict()["ranges"].tolist()
+    told = BSplineActionTokenizer(2, 20, 5, action_range=ranges)
+    assert torch.equal(told.encode(actions), fitted.encode(actions))
+    assert torch.equal(create_action_tokenizer(told.to_config()).encode(actions), fitted.encode(actions))
+    with pytest.raises(ValueError, match="pairs, got 3"):
+        BSplineActionTokenizer(2, 20, 5, action_range=ranges[:3])

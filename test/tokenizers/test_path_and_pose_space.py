@@ -222,7 +222,8 @@ def test_a_path_without_headings_has_two_numbers_a_step_and_points_along_itself(
     decoded_xyz, decoded_rot = space.decode(xyz[:, :16], rot[:, :16], actions)
     assert (decoded_xyz - xyz[:, 16:]).abs().max() < 1e-6
     assert (matrix_to_yaw(decoded_rot) - yaw[16:]).abs().max() < 0.01
-    assert space.tokenizer_defaults["action_dims"] == 2 and len(space.tokenizer_defaults["action_range"]) == 2
+    assert space.tokenizer_defaults["action_dims"] == 2
+    assert len(space.tokenizer_defaults["action_range"]) == 2
     assert create_tokenizer("path+bspline", headings=False, num_control_points=5).num_tokens == 10
     with pytest.raises(ValueError, match=r"\[..., 64, 2\]"):
         space.decode(xyz[:, :16], rot[:, :16], torch.zeros(1, 64, 3))

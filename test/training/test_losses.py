@@ -9,7 +9,13 @@ import pytest
 import torch
 
 from reasoning_vla_ros.models.vocabulary import IGNORE_INDEX
-from reasoning_vla_ros.training.losses import label_counts, token_loss, token_loss_sums, trajectory_labels
+from reasoning_vla_ros.training.losses import (
+    SmoothedLevels,
+    label_counts,
+    token_loss,
+    token_loss_sums,
+    trajectory_labels,
+)
 
 
 def logits_of(probabilities: list[list[float]]) -> torch.Tensor:
@@ -61,3 +67,22 @@ def test_which_labels_are_a_trajectory_s(tiny_vla: Any) -> None:
     labels = [65, IGNORE_INDEX, ids["future_start"], ids["future"], start, start + 3, ids["future_end"], ids["history"]]
     found = trajectory_labels(torch.tensor([labels]), tiny_vla.config)
     assert found.tolist() == [[False, False, True, True, True, True, True, False]]
+
+
+def test_near_misses_of_smoothed_levels_cost_less_and_other_tokens_the_same() -> None:
+    smoothed = SmoothedLevels(first=2, count=9, deviation=1.0)
+    targets = torch.tensor([[6, 1]])
+    is_trajectory = torch.tensor([[True, True]])
+
+    def cost(guess: int) -> float:
+        logits = torch.zeros(1, 2, 12)
+        logits[0, 0, guess] = 5.0
+        return float(token_loss_sums(logits, targets, is_trajectory, smoothed)[0])
+
+    assert cost(7) == pytest.approx(cost(5))
+    assert cost(6) < cost(7) < cost(8) < cost(10)
+    flat = torch.zeros(1, 2, 12)
+    assert float(token_loss_sums(flat, targets, is_trajectory, smoothed)[0]) == pytest.approx(2 * math.log(12))
+    logits = torch.randn(1, 2, 12, generator=torch.Generator().manual_seed(0))
+    sharp = token_loss_sums(logits, targets, is_trajectory, SmoothedLevels(2, 9, 1e-3))
+    assert float(sharp[0]) == pytest.approx(float(token_loss_sums(logits, targets, is_trajectory)[0]))

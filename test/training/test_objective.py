@@ -30,7 +30,7 @@ def trained_after_a_step(model: Any, config: TrainConfig, samples: Sequence[Trai
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             assert parameter.grad is None, name
-    in_optimizer = {id(parameter) for parameter in trainer.optimizer.state}
+    in_optimizer = {id(parameter) for optimizer in trainer.optimizers for parameter in optimizer.state}
     assert in_optimizer == {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
     after = {name.replace(".base_layer", ""): parameter for name, parameter in model.named_parameters()}
     return {name for name, value in before.items() if not torch.equal(value, after[name])}

@@ -7,7 +7,7 @@ import torch
 
 from reasoning_vla_ros.training import TrainingError
 from reasoning_vla_ros.training.config import OptimizerConfig
-from reasoning_vla_ros.training.optimization import adamw, learning_rate
+from reasoning_vla_ros.training.optimization import learning_rate, make_optimizers, set_learning_rate, state_of
 from reasoning_vla_ros.training.schedule import FlowDraws, MicroBatches
 
 
@@ -59,8 +59,27 @@ def test_the_learning_rate_rises_and_falls() -> None:
 
 def test_vectors_do_not_decay() -> None:
     layer = torch.nn.Linear(2, 3)
-    groups = adamw(dict(layer.named_parameters()), OptimizerConfig(weight_decay=0.5)).param_groups
+    (optimizer,) = make_optimizers(dict(layer.named_parameters()), OptimizerConfig(weight_decay=0.5))
+    groups = optimizer.param_groups
     assert [(group["weight_decay"], len(group["params"])) for group in groups] == [(0.5, 1), (0.0, 1)]
+
+
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="Muon needs PyTorch 2.9")
+def test_muon_takes_the_layers_matrices_and_adamw_the_rest() -> None:
+    names = ("embed_tokens.weight", "layers.0.mlp.weight", "layers.0.norm.weight", "lm_head.weight")
+    parameters = {name: torch.nn.Parameter(torch.ones(3) if "norm" in name else torch.ones(3, 3)) for name in names}
+    config = OptimizerConfig(learning_rate=1e-3, muon_learning_rate=1e-2, warmup_steps=2)
+    muon, adamw = make_optimizers(parameters, config)
+    owned = [each for group in muon.param_groups for each in group["params"]]
+    assert len(owned) == 1
+    assert owned[0] is parameters["layers.0.mlp.weight"]
+    assert sum(len(group["params"]) for group in adamw.param_groups) == 3
+    assert set_learning_rate([muon, adamw], 0, 10, config) == 5e-4
+    assert muon.param_groups[0]["lr"] == pytest.approx(5e-3)
+    state_of([muon, adamw], owned[0])["momentum_buffer"] = torch.ones(1)
+    assert muon.state[owned[0]]["momentum_buffer"] == 1
+    with pytest.raises(KeyError):
+        state_of([muon, adamw], torch.nn.Parameter(torch.ones(1)))
 
 
 def test_draws_of_flow_matching_have_their_distribution_and_follow_from_the_place() -> None:

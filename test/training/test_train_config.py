@@ -32,7 +32,7 @@ def test_what_is_left_out_keeps_its_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"step": 3}, "unknown key step; known: model, vlm, output, mode, steps"),
+        ({"step": 3}, "unknown key step; known: model, new_model, vlm, output, mode, steps"),
         ({"lora": {"r": 3, "q": 1}}, "unknown keys lora.r, lora.q; known: lora.rank, lora.alpha"),
         ({"steps": 0}, "steps is 0, needed at least 1"),
         ({"steps": 2.5}, "steps is 2.5, needed a whole number"),
@@ -46,6 +46,13 @@ def test_what_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ({"gradient_checkpointing": 1}, "gradient_checkpointing is 1, needed true or false"),
         ({"batch_size": 3, "micro_batch_size": 2}, "batch_size is 3, needed a multiple of micro_batch_size, 2"),
         ({"lora": {"targets": []}}, r"lora.targets is \[\], needed at least one name"),
+        ({"new_model": {"deepstack_layers": ["1"]}}, "needed a list of whole numbers"),
+        ({"new_model": {"text_tokens": "letters"}}, r"new_model.text_tokens is 'letters', needed one of \['bytes'"),
+        ({"new_model": {"traj_tokenizer": "klt"}}, "new_model.traj_tokenizer must hold keys and values"),
+        ({"new_model": {}, "model": "some/model"}, "not both"),
+        ({"saved_dtype": "float16", "mode": "lora"}, "saved_dtype float16 is for mode full"),
+        ({"data": {"drives": {"stride": 0}}}, "data.drives.stride is 0, needed at least 1"),
+        ({"data": {"drives": {}, "bags": ["a"]}}, "data.drives or from data.bags, not from both"),
         ({"data": {"reasoning_file": "a", "reasoning_topic": "/b"}}, "not from both"),
     ],
 )
@@ -71,7 +78,16 @@ def test_what_is_no_config(tmp_path: Path, content: str) -> None:
 
 @pytest.mark.parametrize("path", sorted((REPO / "config/train").glob("*.yaml")), ids=lambda path: path.name)
 def test_the_files_in_the_repository_are_read(path: Path) -> None:
-    assert read_config(path).mode == path.stem.partition("_")[0]
+    assert read_config(path).mode == {"tiny": "full"}.get(path.stem, path.stem)
+
+
+def test_a_new_model_s_config_is_nested() -> None:
+    config = config_from_dict(
+        {"new_model": {"deepstack_layers": [1], "traj_tokenizer": {"name": "driving-klt-8"}, "text_tokens": "phrases"}}
+    )
+    assert config.new_model is not None
+    assert config.new_model.deepstack_layers == (1,)
+    assert config.new_model.traj_tokenizer == {"name": "driving-klt-8"}
 
 
 def test_configs_and_fits_load_no_transformers() -> None:
