@@ -33,6 +33,9 @@ def simulate(
     num_frames: Annotated[int, typer.Option(min=1, help="Frames of the front camera.")] = 2,
     frame_step: Annotated[float, typer.Option(help="Seconds between them, a multiple of 0.1.")] = 0.4,
     max_reasoning_tokens: Annotated[int, typer.Option(min=0, help="The reasoning is cut behind so many.")] = 64,
+    baseline_drives: Annotated[
+        int, typer.Option(min=1, help="Drives that the ego-history baseline is trained on.")
+    ] = 400,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     json: Annotated[Path | None, typer.Option(help="Write the figures to this file.")] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for figures, drives, texts and instants.")] = None,
@@ -61,6 +64,7 @@ def simulate(
         plan_period_s=plan_period,
         latency_s=latency,
         num_samples=num_samples,
+        ego_mlp_drives=baseline_drives,
     )
     planner_settings = PlannerSettings(temperature=0.0, max_reasoning_tokens=max_reasoning_tokens)
     source: PlannerSource = ExpertPlanners() if model is None else ModelPlanners(model, planner_settings, device)

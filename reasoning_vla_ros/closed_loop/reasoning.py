@@ -43,7 +43,7 @@ def check_text(plan: Plan, state: WorldState, sight: Sight | None = None) -> Che
     text, xyz = plan.reasoning[plan.shown], plan.xyz[plan.shown].astype(np.float64)
     causes = check_reason(text, state, sight)
     action = claims_in(text)
-    wrong = [f"{cause.claim}: {cause.why}" for cause in causes if not cause.is_true]
+    wrong = [f"{cause.claim or 'no text'}: {cause.why}" for cause in causes if not cause.is_true]
     is_true = not wrong
     if action.longitudinal is None and action.lateral is None:
         unfit = ["no action is understood"]
