@@ -110,6 +110,7 @@ def build_model(folder: str | Path, config: SmallModelConfig, texts: Sequence[st
         attn_implementation="sdpa",
         add_special_tokens=True,
         untrained=True,
+        **({"trained_rig": config.trained_rig} if config.trained_rig else {}),
         **(_expert_fields(config.hidden_size) if issubclass(model_class, AlpamayoR1) else {}),
     )
     with torch.random.fork_rng(devices=[]):

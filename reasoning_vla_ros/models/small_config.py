@@ -26,6 +26,7 @@ class SmallModelConfig:
         traj_tokenizer, hist_traj_tokenizer: configs of tokenizers whose numbers of tokens are fixed; empty for
             accelerations and curvatures, and for positions.
         num_history: poses of the ego history.
+        trained_rig: name of the rig in config/rigs that the samples were taken with; diagnostics tell differences.
     """
 
     kind: str = "alpamayo_reasoning_vla"
@@ -41,6 +42,7 @@ class SmallModelConfig:
     traj_tokenizer: dict[str, Any] = field(default_factory=dict)
     hist_traj_tokenizer: dict[str, Any] = field(default_factory=dict)
     num_history: int = 16
+    trained_rig: str | None = None
 
     def __post_init__(self) -> None:
         if self.text_tokens not in TEXT_TOKENS:

@@ -12,6 +12,7 @@ from reasoning_vla_ros.models import ReasoningVLA
 from reasoning_vla_ros.models.backends.qwen3vl_files import is_hub_id, is_local
 from reasoning_vla_ros.models.checkpoint_files import require_file
 from reasoning_vla_ros.models.model_classes import MODEL_CLASSES
+from reasoning_vla_ros.models.shipped_models import model_folder_or_id
 from reasoning_vla_ros.planning.placement import placement_arguments
 from reasoning_vla_ros.planning.quantization import quantization_config
 from reasoning_vla_ros.tokenizers import create_tokenizer
@@ -34,7 +35,7 @@ def load_model(
     """Loads a model for inference.
 
     Args:
-        path_or_id: a model's folder, or a hub id.
+        path_or_id: a model's folder, a hub id, or the name of a model that comes with the package.
         tokenizer: takes the place of the model's trajectory tokenizer; a name, config or TrajectoryTokenizer.
         vlm: folder or hub id of the VLM's tokenizer and config, for checkpoints without their own.
         device: "auto" takes CUDA where there is one.
@@ -52,6 +53,7 @@ def load_model(
     chosen_device = pick_device(device)
     if not path_or_id:
         raise ValueError("the model's folder or hub id is empty")
+    path_or_id = model_folder_or_id(path_or_id)
     if vlm:
         _require_folder_or_id(vlm, "vlm")
     if is_local(path_or_id):
@@ -110,6 +112,7 @@ def _trajectory_tokenizer(tokenizer: Any) -> Any:
 
 def model_config(path_or_id: str) -> dict[str, Any]:
     """The model's config.json. Raises FileNotFoundError for a hub id that is neither cached nor to be had."""
+    path_or_id = model_folder_or_id(path_or_id)
     local = is_local(path_or_id)
     try:
         config_dict, _ = ReasoningVLA.config_class.get_config_dict(path_or_id, local_files_only=local)

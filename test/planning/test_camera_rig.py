@@ -79,7 +79,7 @@ def forward_in_base(camera: RigCamera) -> np.ndarray:
 
 
 def test_the_package_has_four_rigs_that_load() -> None:
-    assert available_rigs() == ("autoware_sample_vehicle", "kitti", "nvidia_4_camera", "turtlebot")
+    assert available_rigs() == ("autoware_sample_vehicle", "kitti", "nvidia_4_camera", "simulation", "turtlebot")
     for name in available_rigs():
         rig = CameraRig.load(name)
         assert (rig.name, bool(rig.description)) == (name, True)

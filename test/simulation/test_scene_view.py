@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
+from reasoning_vla_ros.planning.camera_rig import CameraRig
 from reasoning_vla_ros.simulation.scene_view import FRONT_CAMERA, SceneView
 from reasoning_vla_ros.simulation.world_state import Conditions
 
@@ -107,3 +109,17 @@ def test_only_what_shows_changes_the_picture(view: SceneView, make_state: Any, m
 def test_no_oversampling_below_one() -> None:
     with pytest.raises(ValueError, match="oversampling must be at least 1, got 0"):
         SceneView(oversampling=0)
+
+
+def test_the_simulation_s_rig_file_is_this_camera() -> None:
+    (camera,) = CameraRig.load("simulation").cameras
+    view = SceneView(FRONT_CAMERA)
+    assert (camera.width, camera.height) == (FRONT_CAMERA.width, FRONT_CAMERA.height)
+    assert camera.intrinsics is not None
+    assert camera.extrinsics is not None
+    lens = [getattr(camera.intrinsics, name) for name in ("fx", "fy", "cx", "cy")]
+    assert lens == pytest.approx(view.intrinsics[[0, 1, 0, 1], [0, 1, 2, 2]], abs=1e-3)
+    pose = view.camera_in_base
+    assert camera.extrinsics.xyz_m == pytest.approx(pose[:3, 3])
+    rotation = Rotation.from_euler("xyz", camera.extrinsics.rpy_rad).as_matrix()
+    assert rotation == pytest.approx(pose[:3, :3], abs=1e-6)

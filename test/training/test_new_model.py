@@ -82,7 +82,7 @@ def test_levels_are_smoothed_where_ids_are_levels(samples: list[TrainingSample],
 
 def test_a_model_from_nothing_by_one_command(tmp_path: Path) -> None:
     path = tmp_path / "train.yaml"
-    drives = {"count": 2, "evaluation_count": 1, "scenarios": ["curves"], "episode_s": 9.0, "stride": 3}
+    drives = {"count": 2, "evaluation_count": 1, "scenarios": ["curves"], "episode_s": 12.0, "stride": 3}
     content = {
         "mode": "full",
         "new_model": SHAPE,
