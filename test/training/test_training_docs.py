@@ -41,4 +41,4 @@ def test_the_commands_shown_can_be_parsed() -> None:
     command = get_command(app).commands["train"]  # type: ignore[attr-defined]
     for words in trains:
         parsed = command.make_context("train", list(words)).params
-        assert read_config(Path(__file__).resolve().parents[2] / parsed["config"]).mode in ("expert", "lora")
+        assert read_config(Path(__file__).resolve().parents[2] / parsed["config"]).mode in ("expert", "lora", "full")
