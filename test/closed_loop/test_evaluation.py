@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 
 from reasoning_vla_ros.closed_loop import EvaluationSettings, ExpertPlanners, ModelPlanners, evaluate_planner
+from reasoning_vla_ros.closed_loop.command import evaluate_command
 from reasoning_vla_ros.closed_loop.driving import DrivingTask
 from reasoning_vla_ros.closed_loop.jobs import Workers
-from reasoning_vla_ros.closed_loop.report import print_scores, write_details
 from reasoning_vla_ros.closed_loop.scores import scores_of
 from reasoning_vla_ros.planning.settings import PlannerSettings
 
@@ -35,12 +35,12 @@ KEYS = {
 
 def test_an_evaluation_from_start_to_files(tiny: EvaluationSettings, fakes: SimpleNamespace, tmp_path: Path) -> None:
     console = Console(file=StringIO(), width=120)
-    found = evaluate_planner(fakes.Fake(fakes.straight_on), tiny, console=console)
-    scores = scores_of(found)
-    print_scores(scores, console)
-    write_details(tmp_path / "out", scores, found)
+    source = fakes.Fake(fakes.straight_on)
+    copy = tmp_path / "new/copy.json"
+    evaluate_command(source, tiny, num_jobs=1, threads=1, json_path=copy, output=tmp_path / "out", console=console)
+    scores = json.loads(copy.read_text())
     assert set(scores) >= KEYS
-    assert json.loads((tmp_path / "out/scores.json").read_text()) == json.loads(json.dumps(scores))
+    assert json.loads((tmp_path / "out/scores.json").read_text()) == scores
     assert (scores["model"], scores["episodes"], scores["blind_episodes"]) == ("fake", 2, 2)
     assert set(scores["baseline_min_ade_3s"]) == {"constant_velocity", "constant_turn_rate", "ego_mlp"}
     assert set(scores["by_scenario"]) == {"curves", "intersection"}
