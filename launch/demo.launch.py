@@ -1,4 +1,6 @@
-"""A model drives in simulation: ros2 launch reasoning_vla_ros demo.launch.py model_path:=/my/model
+"""A model drives in simulation: ros2 launch reasoning_vla_ros demo.launch.py
+
+By default it is the model in the box; another one comes as model_path:=/my/model, with planner_params:= of its own.
 
 Starts the simulator, the planner, the follower and, with `rviz:=true`, RViz. All run on the simulator's time, and
 everything ends with any of them. Time stands still until the planner has its plan (`lockstep:=plan`), so that a slow
@@ -30,7 +32,7 @@ ARGUMENTS = {
     "at_end": ("next", "after a collision, off the road or at the route's end: stay, next (seed) or exit"),
     "rate": ("1.0", "times real time, at most"),
     "lockstep": ("plan", "what the simulation's time waits for: plan, command, or off"),
-    "planner_params": (str(SHARE / "config" / "planner.param.yaml"), "parameters of the planner"),
+    "planner_params": (str(SHARE / "config" / "reasoning_vla_tiny.param.yaml"), "parameters of the planner"),
     "follower_params": (str(SHARE / "config" / "follower.param.yaml"), "parameters of the follower"),
     "simulator_params": (str(SHARE / "config" / "simulator.param.yaml"), "parameters of the simulator"),
     "rviz": ("false", "true to start RViz"),
