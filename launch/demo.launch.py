@@ -91,6 +91,8 @@ def generate_launch_description() -> LaunchDescription:
             ("~/output/front/camera_info", "/camera/front/camera_info"),
             ("~/output/odometry", ODOMETRY),
             ("~/output/instruction", INSTRUCTION),
+            ("~/output/map", "/map_markers"),
+            ("~/output/traffic", "/traffic"),
             ("~/input/cmd_vel", COMMAND),
             ("~/input/plan", "/planner_node/output/plan"),
         ],

@@ -8,25 +8,88 @@ from typing import Annotated
 import typer
 
 from reasoning_vla_ros.cli.common import app, console, says_what_is_wrong
+from reasoning_vla_ros.cli.drive_demo import (
+    DEFAULT_MODEL,
+    DriveOptions,
+    drive_demo,
+    film_and_report,
+    print_drive,
+    tour_of,
+)
 
 
 @app.command()
 @says_what_is_wrong
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder for the recording, the plans and the report.")] = Path(
-        "output/demo"
-    ),
+    output: Annotated[Path, typer.Option(help="Folder for recording, film and report.")] = Path("output/demo"),
     model: Annotated[
-        str | None, typer.Option(help="Folder of a model. Default: a small untrained one, made here.")
+        str | None,
+        typer.Option(
+            help=f"Name, folder or hub id. Default: {DEFAULT_MODEL}; to play a recording, a small untrained one."
+        ),
     ] = None,
-    kitti: Annotated[Path | None, typer.Option(help="A KITTI odometry folder. Default: a drive is rendered.")] = None,
-    bag: Annotated[Path | None, typer.Option(help="Your own bag, with images on /camera/front/image.")] = None,
-    num_samples: Annotated[int, typer.Option(min=1, help="Candidates a plan.")] = 3,
-    max_plans: Annotated[int | None, typer.Option(min=1, help="Stop after so many plans.")] = None,
-    realtime: Annotated[bool, typer.Option(help="Play at the recording's pace instead of waiting for plans.")] = False,
+    duration: Annotated[float, typer.Option(help="Seconds to drive, about 12 in each scenario.")] = 60.0,
+    tour: Annotated[
+        str | None, typer.Option(help='Scenarios with seeds in place of the usual ones, such as "highway:3 merge:5".')
+    ] = None,
+    replay: Annotated[
+        bool, typer.Option(help="Play a recording through the planner node instead; without one, a rendered drive.")
+    ] = False,
+    kitti: Annotated[Path | None, typer.Option(help="Play a KITTI odometry folder.")] = None,
+    bag: Annotated[Path | None, typer.Option(help="Play your own bag, with images on /camera/front/image.")] = None,
+    num_samples: Annotated[
+        int | None, typer.Option(min=1, help="Candidates a plan. Default: 1; a recording 3.")
+    ] = None,
+    max_plans: Annotated[int | None, typer.Option(min=1, help="Stop after so many; of a recording only.")] = None,
+    realtime: Annotated[bool, typer.Option(help="Never wait for plans.")] = False,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads of the inference; 0 leaves PyTorch's choice.")] = 1,
 ) -> None:
-    """Play a recording through the real node over DDS, record its plans, score them and write a report."""
+    """Let a model drive in closed loop through the real nodes over DDS; leaves recording, film and report.
+
+    With --kitti, --bag or --replay a recording is played through the planner node instead, and its plans are scored.
+    """
+    if replay or kitti is not None or bag is not None:
+        _play(output, model, kitti, bag, num_samples or 3, max_plans, realtime, threads)
+        return
+    if max_plans is not None:
+        raise ValueError("--max-plans is of a recording; --duration limits a drive")
+    legs, leg_s = tour_of(duration)
+    if tour is not None:
+        legs = tuple(tour.split())
+        leg_s = duration / max(len(legs), 1)
+    options = DriveOptions(
+        model=model or DEFAULT_MODEL,
+        tour=legs,
+        leg_s=leg_s,
+        realtime=realtime,
+        planner_parameters={"num_samples": num_samples or 1, "threads": threads},
+    )
+    print_drive(drive_demo(options, output, console), output, console)
+
+
+@app.command("film")
+@says_what_is_wrong
+def film(
+    drive: Annotated[Path, typer.Argument(help="A drive that the demo recorded, drive.mcap.")],
+    output: Annotated[Path, typer.Option(help="Folder for demo.mp4, demo.gif, demo.png and report.html.")],
+    title: Annotated[str, typer.Option(help="Who drives.")] = DEFAULT_MODEL,
+) -> None:
+    """Draw film and report of a recorded drive anew."""
+    output.mkdir(parents=True, exist_ok=True)
+    print_drive(film_and_report(drive, output, title, console), output, console)
+
+
+def _play(
+    output: Path,
+    model: str | None,
+    kitti: Path | None,
+    bag: Path | None,
+    num_samples: int,
+    max_plans: int | None,
+    realtime: bool,
+    threads: int,
+) -> None:
+    """A recording through the real node over DDS; its plans scored."""
     from reasoning_vla_ros.evaluation import score_recorded_plans
     from reasoning_vla_ros.evaluation.cameras import parse_camera
     from reasoning_vla_ros.evaluation.command import model_notes, print_headline

@@ -43,6 +43,8 @@ TOPICS = {
     "/planner_node/output/path": "nav_msgs/msg/Path",
     "/planner_node/output/markers": "visualization_msgs/msg/MarkerArray",
 }
+# So often the simulator may stand still for as long as it does, and nobody answers.
+MAX_WAITS_IN_VAIN = 2
 # What the last of the nodes said may still be on its way.
 LAST_MESSAGES_S = 0.3
 
@@ -209,6 +211,7 @@ class _Listener:
             writer,
             {**TOPICS, **dict.fromkeys(infos, CAMERA_INFO), **dict.fromkeys(others, IMAGE)},
             latched=(INSTRUCTION, MAP),
+            late=tuple(topic for topic in TOPICS if topic.startswith("/planner_node/")),
             lossless=(self._planned_image,),
             cameras_in_base=nodes.cameras_in_base,
             odometry_topic=ODOMETRY,
@@ -240,16 +243,20 @@ class _Listener:
         while simulator.return_code is None:
             self._turn(self._message("simulator_node: simulator") or "starting the simulator")
             if time.monotonic() - self._moved_s > standstill_limit_s:
-                reason = self._message("simulator_node: simulator") or simulator.log_tail()
-                planner = self._message("planner_node: planner")
-                raise DriveError(
-                    f"nothing has moved for {standstill_limit_s:g} s; simulator_node: {reason}; planner_node: {planner}"
-                )
+                raise DriveError(f"nothing has moved for {standstill_limit_s:g} s; {self._last_words()}")
+            waits = int(self._value("simulator_node: simulator", "waits_in_vain") or 0)
+            if waits > MAX_WAITS_IN_VAIN:
+                raise DriveError(f"the simulator has waited {waits} times in vain; {self._last_words()}")
         end_s = time.monotonic() + LAST_MESSAGES_S
         while time.monotonic() < end_s:
             self._executor.spin_once(timeout_sec=0.05)
         if not self._num_odometry:
             raise DriveError(f"simulator_node ended and sent no odometry; its log:\n{simulator.log_tail()}")
+
+    def _last_words(self) -> str:
+        """Status of planner and follower, and the last lines of all logs."""
+        said = [f"{name}: {self._message(name)}" for name in ("planner_node: planner", "follower_node: follower")]
+        return "\n".join([*said, *(f"{process.name}'s log:\n{process.log_tail()}" for process in self.processes)])
 
     def _turn(self, waits_for: str) -> None:
         self._executor.spin_once(timeout_sec=0.05)

@@ -64,11 +64,13 @@ class ContinuousTime:
             return offset_ns
         return found[-1]
 
-    def arrived(self, stamp_ns: int) -> int:
-        """The time at which a message with that stamp has arrived: the newest of all so far."""
-        if stamp_ns >= LEAST_STAMP_NS:
-            self.newest_ns = max(self.newest_ns, stamp_ns + self.offset_ns(stamp_ns))
-        return self.newest_ns
+    def at(self, stamp_ns: int) -> int:
+        """Where a stamp is put; the newest time so far for one that is not of that time."""
+        if stamp_ns < LEAST_STAMP_NS:
+            return self.newest_ns
+        put_ns = stamp_ns + self.offset_ns(stamp_ns)
+        self.newest_ns = max(self.newest_ns, put_ns)
+        return put_ns
 
 
 class DriveRecorder:
@@ -80,8 +82,10 @@ class DriveRecorder:
     Args:
         node: the node that subscribes.
         writer: an open bag.
-        topics: type by topic name; images are recorded compressed, on <topic>/compressed.
+        topics: type by topic name; images are recorded compressed, under the same name.
         latched: those of them whose last message counts for who comes late.
+        late: those whose messages come later than their stamps; they are recorded at the newest time so far. All
+            others are recorded at their stamps, as they arrive in any order.
         lossless: those images that are recorded as PNG, not JPEG.
         cameras_in_base: poses of optical frames in base_link by frame, float64 [4, 4], for /tf_static.
         odometry_topic: that /tf is made of.
@@ -96,6 +100,7 @@ class DriveRecorder:
         topics: Mapping[str, str],
         *,
         latched: tuple[str, ...],
+        late: tuple[str, ...],
         lossless: tuple[str, ...],
         cameras_in_base: Mapping[str, NDArray[np.float64]],
         odometry_topic: str,
@@ -104,7 +109,7 @@ class DriveRecorder:
     ) -> None:
         self.time = ContinuousTime(start_ns)
         self._node, self._writer, self._latched = node, writer, latched
-        self._lossless, self._odometry_topic, self._on_message = lossless, odometry_topic, on_message
+        self._late, self._lossless, self._odometry_topic, self._on_message = late, lossless, odometry_topic, on_message
         for topic, type_name in topics.items():
             self.listen(topic, type_name)
         mounts = [_transform(start_ns, "base_link", frame, pose) for frame, pose in cameras_in_base.items()]
@@ -124,11 +129,12 @@ class DriveRecorder:
     def _take(self, topic: str, type_name: str, data: bytes) -> None:
         message = TYPESTORE.deserialize_cdr(data, type_name)
         header = getattr(message, "header", None) or _first_header(message)
-        time_ns = self.time.arrived(0 if header is None else stamp_to_ns(header.stamp))
+        time_ns = self.time.at(0 if header is None else stamp_to_ns(header.stamp))
+        if topic in self._late:
+            time_ns = self.time.newest_ns
         message = shifted(message, self.time.offset_ns)
         if type_name == IMAGE:
             message = compressed(message, "png" if topic in self._lossless else "jpeg")
-            topic = f"{topic}/compressed"
         self._writer.write(topic, message, time_ns)
         if topic == self._odometry_topic:
             self._writer.write("/tf", t.TFMessage(transforms=[_pose_of(message)]), time_ns)

@@ -175,15 +175,16 @@ class FollowerNode(Node):
         self._health.commanded(command)
         if command.reason:
             self._log.warning("stop", f"stopping: {command.reason}")
-        self._commands.publish(self._to_msg(command, now_ns))
+        # Where the clock has begun anew and the odometry has not yet, the command is of the time before.
+        self._commands.publish(self._to_msg(command, max(now_ns, self._vehicle.stamp_ns)))
 
-    def _to_msg(self, command: FollowCommand, now_ns: int) -> Any:
+    def _to_msg(self, command: FollowCommand, stamp_ns: int) -> Any:
         twist = Twist()
         twist.linear.x, twist.angular.z = float(command.speed_mps), float(command.yaw_rate_rps)
         if self.parameters.command_type == "twist":
             return twist
         stamped = TwistStamped(twist=twist)
-        stamped.header.stamp = ns_to_stamp(now_ns, message_types.Time)
+        stamped.header.stamp = ns_to_stamp(stamp_ns, message_types.Time)
         stamped.header.frame_id = self.parameters.base_frame
         return stamped
 

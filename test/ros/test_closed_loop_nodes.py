@@ -279,6 +279,21 @@ def test_follower_says_why_it_stops(stage: Stage, straight_plan: Plan) -> None:
     follower.wait_for_status("waiting for a plan", 1)
 
 
+def test_command_before_the_odometry_has_begun_anew_is_of_the_time_before(stage: Stage, straight_plan: Plan) -> None:
+    """A simulator that has begun anew would take it for a command to a vehicle that drives by itself."""
+    follower = FollowerStage(stage)
+    trajectory = plan_to_msg(straight_plan, (np.zeros(3), np.eye(3)), "odom", message_types).candidates[0]
+    follower.drive(T0_NS, 0.0, 10.0)
+    follower.send(follower.trajectory, trajectory)
+    follower.next_command(T0_NS + 100_000_000, 1.0, 10.0)
+    begin_ns = T0_NS - 1000 * 10**9
+    follower.clock.publish(Clock(clock=ns_to_stamp(begin_ns, message_types.Time)))
+    stage.spin_until(lambda: follower.node.get_clock().now().nanoseconds == begin_ns)
+    follower.commands.clear()
+    stage.spin_until(lambda: len(follower.commands) >= 2)  # the follower's watch
+    assert all(stamp_to_ns(msg.header.stamp) >= T0_NS for msg in follower.commands)
+
+
 def test_follower_refuses_settings_that_do_not_fit_each_other(stage: Stage) -> None:
     node = stage.add(FollowerNode)
     result = node.set_parameters([Parameter("min_lookahead_m", value=50.0)])[0]

@@ -57,7 +57,7 @@ def moments_of_bag(bag: Path | str, title: str, camera: str = "view") -> Iterato
 def _require_drive(reader: BagReader, camera: str | None = None) -> None:
     topics = {"/odometry": "nav_msgs/msg/Odometry", "/map_markers": "visualization_msgs/msg/MarkerArray"}
     if camera is not None:
-        topics[f"/camera/{camera}/image/compressed"] = "sensor_msgs/msg/CompressedImage"
+        topics[f"/camera/{camera}/image"] = "sensor_msgs/msg/CompressedImage"
         topics[f"/camera/{camera}/camera_info"] = "sensor_msgs/msg/CameraInfo"
     reader.require_topics(topics)
 
@@ -67,7 +67,7 @@ class _Reel:
 
     def __init__(self, title: str, legs: tuple[str, ...], camera: str) -> None:
         self._title, self._legs = title, legs
-        self._image_topic, self._info_topic = f"/camera/{camera}/image/compressed", f"/camera/{camera}/camera_info"
+        self._image_topic, self._info_topic = f"/camera/{camera}/image", f"/camera/{camera}/camera_info"
         self._frame_id = f"camera_{camera}_optical_frame"
         self._log = DriveLog()
         self._camera_in_base: NDArray[np.float64] | None = None
