@@ -21,10 +21,10 @@ LINES = (
     ("valid plans", "valid_rate", "{:.0%}"),
     ("true reasons", "reasoning_true_rate", "{:.0%}"),
     ("fit the plan", "reasoning_consistent_rate", "{:.0%}"),
-    ("follows navigation", "navigation_success_rate", "{:.0%}"),
+    ("navigation", "navigation_success_rate", "{:.0%}"),
     ("plans a second", "plans_per_second", "{:.2f}"),
     ("minADE 3 s (m)", "min_ade_3s", "{:.2f}"),
-    ("minADE 3 s, blind (m)", "blind_min_ade_3s", "{:.2f}"),
+    ("- blind", "blind_min_ade_3s", "{:.2f}"),
 )
 
 
@@ -37,7 +37,7 @@ def print_scores(scores: dict[str, Any], console: Console) -> None:
     for label, key, form in LINES:
         table.add_row(label, *(_written(part.get(key), form) for part in parts.values()))
     for name in scores["baseline_min_ade_3s"]:
-        label = f"minADE 3 s, {name.replace('_', ' ')} (m)"
+        label = f"- {name.replace('_', ' ')}"
         table.add_row(label, *(_written(part["baseline_min_ade_3s"][name], "{:.2f}") for part in parts.values()))
     console.print(table)
 

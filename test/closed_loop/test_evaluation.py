@@ -56,7 +56,7 @@ def test_an_evaluation_from_start_to_files(tiny: EvaluationSettings, fakes: Simp
     )
     output = console.file.getvalue()  # type: ignore[attr-defined]
     assert "Driving: 2 worlds done" in output
-    assert "minADE 3 s, ego mlp (m)" in output
+    assert "- constant turn rate" in output
 
 
 def test_scenarios_without_a_junction_have_no_navigation_score(
