@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from reasoning_vla_ros.cli.drive_view import DriveView
-from reasoning_vla_ros.simulation.drive_log import DriveLog, totals
+from reasoning_vla_ros.simulation.drive_log import DriveLog, gap_text, totals
 
 DEFAULT_MODEL = "reasoning_vla_tiny"
 # One of each kind, by day and at dusk, with traffic to be minded; chosen by how the expert drives there, by no model.
@@ -165,7 +165,7 @@ def print_drive(log: DriveLog, output: Path, console: Console) -> None:
     console.print(
         f"\n{sums['duration_s']:.0f} s and {sums['distance_m']:.0f} m driven by {sums['num_plans']} plans "
         f"({sums['num_invalid']} invalid, {sums['plan_s_median']:.2f} s each): {sums['num_collisions']} collisions, "
-        f"{sums['num_off_road']} off the road, smallest gap {sums['min_gap_m']:.1f} m",
+        f"{sums['num_off_road']} off the road, smallest gap {gap_text(sums['min_gap_m'])}",
         highlight=False,
     )
     console.print(f"[bold]Open {output / 'report.html'} in a browser[/bold], {output / 'demo.mp4'} in a player")

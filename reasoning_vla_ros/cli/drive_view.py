@@ -12,7 +12,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from reasoning_vla_ros.simulation.drive_log import DriveLog, Leg
+from reasoning_vla_ros.simulation.drive_log import DriveLog, Leg, gap_text
+from reasoning_vla_ros.simulation.film.page import actions_of
 
 REFRESH_S = 0.1
 LINE_PERIOD_S = 2.0  # of scene time, between plain lines
@@ -88,13 +89,13 @@ class DriveView:
         facts.add_row(Text("scenario", "dim"), Text(f"{leg.scenario} ({len(log.legs)} of {self._num_legs})", "bold"),
                       Text("state", "dim"), state)  # fmt: skip
         facts.add_row(Text("speed", "dim"), speed, Text("plans", "dim"), self._plans(leg))
-        facts.add_row(Text("smallest gap", "dim"), Text(f"{leg.min_gap_m:.1f} m"),
+        facts.add_row(Text("smallest gap", "dim"), Text(gap_text(leg.min_gap_m)),
                       Text("plan time", "dim"), Text(_seconds(leg)))  # fmt: skip
         facts.add_row(Text("collisions", "dim"), Text(str(sum(each.has_collided for each in log.legs))),
                       Text("off the road", "dim"), Text(str(sum(each.has_left_road for each in log.legs))))  # fmt: skip
         words = Text()
         if log.meta_action:
-            words.append(log.meta_action + "\n", style="bold blue")
+            words.append(", ".join(actions_of(log.meta_action)) + "\n", style="bold blue")
         words.append(log.text or "-")
         told = Text(log.instruction, style="dim italic")
         return Panel(
@@ -131,7 +132,7 @@ class DriveView:
         log = self.log
         return (
             f"{leg.scenario} {leg.duration_s:5.1f} s  {log.speed_mps * 3.6:5.1f} km/h  plans {leg.num_plans}  "
-            f"{_seconds(leg)}  gap {leg.min_gap_m:.1f} m  {log.text}"
+            f"{_seconds(leg)}  gap {gap_text(leg.min_gap_m)}  {log.text}"
         )
 
     def _tell_legs(self, count: int) -> None:
@@ -146,7 +147,7 @@ def leg_line(leg: Leg) -> str:
     end = leg.end or "the end of the drive"
     return (
         f"{leg.scenario}, seed {leg.seed}: {leg.duration_s:.1f} s, {leg.distance_m:.0f} m, {leg.num_plans} plans "
-        f"({leg.num_invalid} invalid), smallest gap {leg.min_gap_m:.1f} m, ended by: {end}"
+        f"({leg.num_invalid} invalid), smallest gap {gap_text(leg.min_gap_m)}, ended by: {end}"
     )
 
 

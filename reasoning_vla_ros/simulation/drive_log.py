@@ -22,6 +22,11 @@ FAR_GAP_M = 40.0
 JUMP_M = 10.0
 
 
+def gap_text(min_gap_m: float) -> str:
+    """Such as "4.2 m", or that nothing was within sight of the measurement."""
+    return f"over {FAR_GAP_M:.0f} m" if min_gap_m >= FAR_GAP_M else f"{min_gap_m:.1f} m"
+
+
 @dataclass
 class Leg:
     """A scenario that was driven; times are nanoseconds of the recording.

@@ -16,7 +16,7 @@ from reasoning_vla_ros.messages.images import image_to_rgb
 from reasoning_vla_ros.messages.odometry import ego_pose_from_odometry
 from reasoning_vla_ros.messages.scene_markers import SceneRoad, road_in, scenario_of, things_in
 from reasoning_vla_ros.messages.stamps import stamp_to_ns
-from reasoning_vla_ros.simulation.drive_log import DriveLog
+from reasoning_vla_ros.simulation.drive_log import DriveLog, gap_text
 from reasoning_vla_ros.simulation.film.moment import Moment, PlannedWay
 
 DRIVEN_POSES = 200
@@ -159,7 +159,7 @@ class _Reel:
             figures=(
                 ("plan time", f"{leg.plan_seconds[-1]:.2f} s"),
                 ("plans", str(leg.num_plans)),
-                ("smallest gap", f"{leg.min_gap_m:.1f} m"),
+                ("smallest gap", gap_text(leg.min_gap_m)),
                 ("driven", f"{leg.distance_m:.0f} m"),
             ),
             alarm=leg.end if leg.has_collided or leg.has_left_road else "",

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reasoning_vla_ros.simulation.drive_log import DriveLog, totals
+from reasoning_vla_ros.simulation.drive_log import DriveLog, Leg, gap_text, totals
 
 STILLS_A_LEG = 2
 
@@ -56,7 +56,7 @@ def write_drive_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(seconds=_seconds, number=_number)
+    environment.filters.update(seconds=_seconds, number=_number, gap=gap_text)
     pictures = [{"time": f"{time_s:.1f}", "data": base64.b64encode(data).decode("ascii")} for time_s, data in stills]
     page = environment.get_template("report.html").render(
         title=title,
@@ -70,7 +70,7 @@ def write_drive_report(
     path.write_text(page, encoding="utf-8")
 
 
-def _leg(leg: Any) -> dict[str, Any]:
+def _leg(leg: Leg) -> dict[str, Any]:
     duration_s = leg.duration_s
     return {
         "scenario": leg.scenario,
