@@ -88,7 +88,7 @@ def build_model(folder: str | Path, config: SmallModelConfig, texts: Sequence[st
     future_tokens = create_tokenizer(traj_tokenizer_cfg, allow_imports=False)
     history_tokens = create_tokenizer(hist_traj_tokenizer_cfg, allow_imports=False)
     num_future = future_tokens.num_tokens
-    num_history = history_tokens.action_tokenizer.num_tokens_for(config.num_history)
+    num_history = history_tokens.num_tokens or history_tokens.action_tokenizer.num_tokens_for(config.num_history)
     for given, count in ((traj_tokenizer_cfg, num_future), (hist_traj_tokenizer_cfg, num_history)):
         if count is None:
             raise ValueError(f"the number of tokens must be fixed, that of {given!r} varies")

@@ -4,6 +4,7 @@ from reasoning_vla_ros.tokenizers.action_space import ActionSpace
 from reasoning_vla_ros.tokenizers.action_tokenizer import ActionTokenizer, check_actions, valid_tokens
 from reasoning_vla_ros.tokenizers.bspline import BSplineActionTokenizer
 from reasoning_vla_ros.tokenizers.delta_xyz_space import DeltaXyzActionSpace
+from reasoning_vla_ros.tokenizers.ego_motion_space import EgoMotionActionSpace
 from reasoning_vla_ros.tokenizers.errors import InvalidTokensError
 from reasoning_vla_ros.tokenizers.factory import (
     available_tokenizers,
@@ -37,6 +38,7 @@ __all__ = [
     "ActionVQVAE",
     "BSplineActionTokenizer",
     "DeltaXyzActionSpace",
+    "EgoMotionActionSpace",
     "FASTActionTokenizer",
     "FASTBPEActionTokenizer",
     "FSQActionTokenizer",

@@ -116,7 +116,7 @@ def test_bad_configs_are_named(config: dict[str, Any], error: type[Exception], m
             "bicycle+uniform",
             {},
             ValueError,
-            r"unknown action space 'bicycle'; known: \['delta_xyz', 'joint', ",
+            r"unknown action space 'bicycle'; known: \['delta_xyz', 'ego_motion', ",
         ),
         ("unicycle+binary", {}, ValueError, "unknown action tokenizer 'binary'; known:"),
         ("unicycle", {}, ValueError, r"'unicycle' is one part; name both, such as 'unicycle\+uniform'"),
