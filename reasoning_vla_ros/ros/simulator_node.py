@@ -253,12 +253,12 @@ class SimulatorNode(Node):
         self._outputs.publish_clock(stamp_ns)
         self._outputs.publish_instruction(vehicle.instruction)
         self._outputs.publish_motion(vehicle.motion, stamp_ns)
+        self._outputs.publish_traffic(vehicle.things, stamp_ns)
         if not self._run.is_map_out:
             self._run.is_map_out = True
             self._outputs.publish_map(vehicle.road, f"{parameters.scenario}:{parameters.seed}", stamp_ns)
         if self._run.steps % round(parameters.image_period_s / parameters.step_s):
             return
-        self._outputs.publish_traffic(vehicle.things, stamp_ns)
         for camera in vehicle.cameras:
             self._outputs.publish_image(camera, vehicle.image(camera.name), stamp_ns)
         self._run.image_ns = stamp_ns

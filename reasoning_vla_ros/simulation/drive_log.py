@@ -120,7 +120,7 @@ class DriveLog:
             return
         self.leg.end_ns = max(self.leg.end_ns, time_ns) if not self.leg.end else self.leg.end_ns
         if topic == "/odometry":
-            self._move(message)
+            self._move(message, time_ns)
         elif topic == "/traffic":
             self._traffic = message
             self._measure_gap()
@@ -137,7 +137,7 @@ class DriveLog:
         self.legs.append(Leg(scenario, seed, time_ns, time_ns))
         self.text = self.meta_action = ""
 
-    def _move(self, odometry: Any) -> None:
+    def _move(self, odometry: Any, time_ns: int) -> None:
         pose = ego_pose_from_odometry(odometry)
         x, y = float(pose.xyz[0]), float(pose.xyz[1])
         z, w = float(pose.quat_xyzw[2]), float(pose.quat_xyzw[3])
@@ -145,7 +145,7 @@ class DriveLog:
         self.xy, self.yaw_rad, self._stamp_ns = (x, y), 2 * math.atan2(z, w), pose.stamp_ns
         self.speed_mps = float(odometry.twist.twist.linear.x)
         leg = self.leg
-        if leg is not None and leg.planned_ns is not None and moved_m < JUMP_M:
+        if leg is not None and leg.planned_ns is not None and time_ns >= leg.planned_ns and moved_m < JUMP_M:
             leg.distance_m += moved_m
             leg.speeds_mps.append(self.speed_mps)
         self._measure_gap()

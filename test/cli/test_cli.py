@@ -28,6 +28,7 @@ def test_every_command_has_help() -> None:
     for command in (
         (),
         ("demo",),
+        ("film",),
         ("evaluate",),
         ("import-kitti",),
         ("make-model",),

@@ -125,6 +125,17 @@ def test_an_animation_that_is_too_large_gets_narrower(tmp_path: Path) -> None:
         assert 53 <= animation.width < 160
 
 
+def test_an_animation_keeps_the_signal_colours(tmp_path: Path) -> None:
+    """A red sign on a page of a hundred greens is red."""
+    page = np.zeros((120, 160, 3), np.uint8)
+    page[..., 1] = np.linspace(30, 255, 160)
+    page[..., 2] = np.linspace(0, 120, 120)[:, None]
+    page[60:66, 80:86] = RED
+    write_gif([page], tmp_path / "a.gif", 5.0, width=160)
+    with Image.open(tmp_path / "a.gif") as animation:
+        assert np.abs(np.subtract(animation.convert("RGB").getpixel((83, 63)), RED)).max() < 8
+
+
 def test_a_film_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FilmError, match="no pages"):
         write_video([], tmp_path / "a.mp4", 10.0)
@@ -138,5 +149,6 @@ def test_meta_actions_are_said_once() -> None:
         "accelerate",
         "change lane left",
     )
+    assert actions_of("lateral: follow curve right; lane: keep") == ("follow curve right", "keep lane")
     assert actions_of("go straight") == ("go straight",)
     assert actions_of("") == ()

@@ -11,9 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from reasoning_vla_ros.simulation.film.style import BLUE, CARD, CHIP, EGO, INK, LIGHT_BLUE, OBSTACLE, RED, Rgb
+
 # MPEG-4, which OpenCV's wheels can always write: 6 ms a page. They have no H.264, and VP9 took 200 ms a page.
 CODECS = ("mp4v",)
-GIF_COLORS = 96
+GIF_COLORS = 128
+# The page's own, and brake lights in the camera's picture.
+SIGNAL_COLORS: tuple[Rgb, ...] = (RED, BLUE, LIGHT_BLUE, CHIP, CARD, INK, EGO, OBSTACLE, (255, 30, 20), (150, 20, 15))
 
 
 class FilmError(RuntimeError):
@@ -74,7 +78,7 @@ def _gif(pages: Sequence[NDArray[np.uint8]], rate_hz: float, width: int) -> byte
     small = [cv2.resize(page, size, interpolation=cv2.INTER_AREA) for page in pages]
     # One palette for all, of a contact sheet: colours that changed from frame to frame would flicker, and cost bytes.
     sheet = np.concatenate([page[::4, ::4] for page in small[:: max(1, len(small) // 24)]])
-    palette = Image.fromarray(sheet).quantize(GIF_COLORS, Image.Quantize.MEDIANCUT)
+    palette = _palette(sheet)
     frames = [Image.fromarray(page).quantize(palette=palette, dither=Image.Dither.NONE) for page in small]
     buffer = io.BytesIO()
     frames[0].save(
@@ -87,6 +91,15 @@ def _gif(pages: Sequence[NDArray[np.uint8]], rate_hz: float, width: int) -> byte
         optimize=False,
     )
     return buffer.getvalue()
+
+
+def _palette(sheet: NDArray[np.uint8]) -> Image.Image:
+    """The colours of a sheet, and with them the signal colours, which are too rare in it to be found."""
+    found = Image.fromarray(sheet).quantize(GIF_COLORS - len(SIGNAL_COLORS), Image.Quantize.MEDIANCUT)
+    colors = (found.getpalette() or [])[: 3 * (GIF_COLORS - len(SIGNAL_COLORS))]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*colors, *(value for color in SIGNAL_COLORS for value in color)])
+    return palette
 
 
 def _video_writer(path: Path, rate_hz: float, size: tuple[int, int]) -> cv2.VideoWriter:

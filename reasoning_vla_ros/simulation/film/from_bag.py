@@ -20,6 +20,7 @@ from reasoning_vla_ros.simulation.drive_log import DriveLog, gap_text
 from reasoning_vla_ros.simulation.film.moment import Moment, PlannedWay
 
 DRIVEN_POSES = 200
+KEPT_TRAFFIC = 20
 PLAN_TOPIC = "/planner_node/output/plan"
 
 
@@ -101,7 +102,9 @@ class _Reel:
             self._traffic.clear()
             self._plan = None
         elif topic == "/traffic":
-            self._traffic = {stamp_to_ns(message.markers[0].header.stamp): message}
+            self._traffic[stamp_to_ns(message.markers[0].header.stamp)] = message
+            while len(self._traffic) > KEPT_TRAFFIC:
+                del self._traffic[next(iter(self._traffic))]
         elif topic == "/odometry":
             pose = ego_pose_from_odometry(message)
             self._poses.append((pose.stamp_ns, *self._log.xy, self._log.yaw_rad, self._log.speed_mps))

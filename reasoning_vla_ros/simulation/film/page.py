@@ -123,17 +123,14 @@ def _draw_words(draw: ImageDraw.ImageDraw, moment: Moment, corner: tuple[int, in
 
 
 def actions_of(meta_action: str) -> tuple[str, ...]:
-    """What a meta action such as "longitudinal: keep speed; lateral: keep lane; lane: keep" says, without what is said
-    twice or is a single word of a longer part."""
-    parts = [part.partition(":")[2].strip() or part.strip() for part in meta_action.split(";")]
-    said = [part for part in parts if part]
-    return tuple(
-        part
-        for number, part in enumerate(said)
-        if not any(
-            at != number and (part in other.split() or (part == other and at < number)) for at, other in enumerate(said)
-        )
-    )
+    """What a meta action such as "longitudinal: keep speed; lateral: keep lane; lane: keep" says, each thing once."""
+    said: list[str] = []
+    for part in meta_action.split(";"):
+        key, _, value = part.rpartition(":")
+        action = f"{value.strip()} lane" if key.strip() == "lane" else value.strip()
+        if action and not any(set(action.split()) <= set(other.split()) for other in said):
+            said.append(action)
+    return tuple(said)
 
 
 def _draw_instruction(page: Image.Image, instruction: str) -> None:
