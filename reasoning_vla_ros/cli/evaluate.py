@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 
 from reasoning_vla_ros.cli.common import app, console, says_what_is_wrong
+from reasoning_vla_ros.models.shipped_models import DEFAULT_MODEL
 
 
 @app.command()
 @says_what_is_wrong
 def evaluate(
     bags: Annotated[list[Path], typer.Argument(help="Bags: rosbag2 folders, .mcap or .db3 files.")],
-    model: Annotated[str, typer.Option(help="Folder or hub id of the model.")],
     output: Annotated[Path, typer.Option(help="Folder for plans.mcap, metrics.json, report.html and pictures.")],
+    model: Annotated[str, typer.Option(help="Name, folder or hub id of the model.")] = DEFAULT_MODEL,
     tokenizer: Annotated[str | None, typer.Option(help="Takes the place of the model's trajectory tokenizer.")] = None,
     vlm: Annotated[str | None, typer.Option(help="Folder or hub id of the VLM, for checkpoints without one.")] = None,
     num_samples: Annotated[int, typer.Option(min=1, help="Candidates a plan.")] = 1,
@@ -27,7 +28,10 @@ def evaluate(
     ] = None,
     rig: Annotated[str | None, typer.Option(help="Rig file, or name of one, in place of --camera.")] = None,
     odometry: Annotated[str | None, typer.Option(help="Odometry topic. Default: the only one there is.")] = None,
-    num_frames: Annotated[int, typer.Option(min=1, help="Frames a camera.")] = 4,
+    num_frames: Annotated[
+        int | None, typer.Option(min=1, help="Frames a camera. Default: as in the model's training.")
+    ] = None,
+    frame_step: Annotated[float | None, typer.Option(help="Seconds between them. Default: likewise.")] = None,
     temperature: Annotated[float, typer.Option(help="Of the sampling.")] = 0.6,
     top_p: Annotated[float, typer.Option(help="Nucleus of the sampling.")] = 0.98,
     max_reasoning_tokens: Annotated[int, typer.Option(help="The reasoning is cut behind so many.")] = 256,
@@ -73,6 +77,7 @@ def evaluate(
         rig=rig,
         odometry=odometry,
         num_frames=num_frames,
+        frame_dt_s=frame_step,
         json_path=json,
         console=console,
     )

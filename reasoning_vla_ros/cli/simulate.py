@@ -8,12 +8,15 @@ from typing import Annotated
 import typer
 
 from reasoning_vla_ros.cli.common import app, console, says_what_is_wrong
+from reasoning_vla_ros.models.shipped_models import DEFAULT_MODEL
 
 
 @app.command()
 @says_what_is_wrong
 def simulate(
-    model: Annotated[str | None, typer.Option(help="Name, folder or hub id of the model that drives.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help=f"Name, folder or hub id of the model that drives. Default: {DEFAULT_MODEL}.")
+    ] = None,
     oracle: Annotated[bool, typer.Option("--oracle", help="Plans of the expert in place of a model's.")] = False,
     evaluate: Annotated[
         int | None, typer.Option(min=1, help="Score the planner on so many unseen drives a scenario.")
@@ -53,8 +56,8 @@ def simulate(
             raise ValueError("--record is of the expert, without --model, --oracle and --evaluate")
         record_command(record, drives, seed, scenarios, duration, console)
         return
-    if (model is not None) == oracle:
-        raise ValueError("needed --model or --oracle, one of the two, or --record for drives of the expert")
+    if model is not None and oracle:
+        raise ValueError("needed --model or --oracle, not both")
     settings = EvaluationSettings(
         episodes=evaluate or 1,
         seed=seed,
@@ -67,7 +70,9 @@ def simulate(
         ego_mlp_drives=baseline_drives,
     )
     planner_settings = PlannerSettings(temperature=0.0, max_reasoning_tokens=max_reasoning_tokens)
-    source: PlannerSource = ExpertPlanners() if model is None else ModelPlanners(model, planner_settings, device)
+    source: PlannerSource = (
+        ExpertPlanners() if oracle else ModelPlanners(model or DEFAULT_MODEL, planner_settings, device)
+    )
     if evaluate is None:
         drive_command(source, scenarios[0], settings, json, console)
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
@@ -17,7 +17,7 @@ from reasoning_vla_ros.evaluation.recording import Recording
 from reasoning_vla_ros.evaluation.run import evaluate, require_distinct
 from reasoning_vla_ros.planning.camera_rig import CameraRig
 from reasoning_vla_ros.planning.observation_builder import ObservationConfig
-from reasoning_vla_ros.planning.rig_differences import rig_differences, trained_rig
+from reasoning_vla_ros.planning.rig_differences import rig_differences, trained_frames, trained_rig
 from reasoning_vla_ros.planning.settings import PlannerSettings
 
 
@@ -40,7 +40,8 @@ def evaluate_command(
     cameras: Sequence[str] | None,
     rig: str | None = None,
     odometry: str | None,
-    num_frames: int,
+    num_frames: int | None,
+    frame_dt_s: float | None = None,
     json_path: Path | None,
     console: Console,
 ) -> EvaluationResult:
@@ -50,6 +51,7 @@ def evaluate_command(
         cameras: as `parse_camera` reads them.
         rig: rig file, or name of one, that gives the cameras; not together with `cameras`. Its differences from what
             the model was trained with go into the report's notes.
+        num_frames, frame_dt_s: frames a camera and their step; None for those of the model's training.
         json_path: where a copy of metrics.json goes.
 
     Raises:
@@ -79,6 +81,8 @@ def evaluate_command(
             offload=offload,
             settings=settings,
         )
+    trained_count, trained_dt_s = trained_frames(planner.model.config)
+    frames = {"num_frames": num_frames or trained_count, "frame_dt_s": frame_dt_s or trained_dt_s}
     result = evaluate(
         bags,
         planner,
@@ -89,9 +93,9 @@ def evaluate_command(
         max_plans=max_plans,
         cameras=topics,
         odometry_topic=odometry,
-        observation_options={"num_frames": num_frames},
+        observation_options=frames,
         planner_name=model,
-        notes=[*model_notes(model), *rig_notes(camera_rig, num_frames, planner)],
+        notes=[*model_notes(model), *rig_notes(camera_rig, frames, planner)],
         console=console,
     )
     if json_path is not None:
@@ -113,11 +117,11 @@ def model_notes(model: str) -> list[str]:
     return []
 
 
-def rig_notes(rig: CameraRig | None, num_frames: int, planner: Any) -> list[str]:
+def rig_notes(rig: CameraRig | None, frames: Mapping[str, Any], planner: Any) -> list[str]:
     """How a rig differs from that of the model's training."""
     if rig is None:
         return []
-    config = ObservationConfig(tuple((camera.camera_id, camera.name) for camera in rig.used), num_frames)
+    config = ObservationConfig(tuple((camera.camera_id, camera.name) for camera in rig.used), **frames)
     differences = rig_differences(config, trained_rig(planner.model.config), rig)
     return [f"Camera rig {rig.name}: {sentence}." for sentence in differences]
 

@@ -45,6 +45,17 @@ def trained_rig(model_config: Any) -> CameraRig | None:
     return CameraRig.load(name)
 
 
+def trained_frames(model_config: Any) -> tuple[int, float]:
+    """Frames a camera and seconds between them that a model was trained with; Alpamayo's 4 at 0.1 s where no rig tells.
+
+    Raises:
+        RigError: see `trained_rig`.
+    """
+    trained = trained_rig(model_config)
+    view = None if trained is None else trained.training
+    return (4, 0.1) if view is None else (view.num_frames, view.frame_dt_s)
+
+
 def rig_differences(
     config: ObservationConfig, trained: CameraRig | None, rig: CameraRig | None = None
 ) -> tuple[str, ...]:

@@ -48,8 +48,7 @@ def test_drives_are_recorded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "needed --model or --oracle"),
-        (["--oracle", "--model", "m"], "needed --model or --oracle, one of the two"),
+        (["--oracle", "--model", "m"], "needed --model or --oracle, not both"),
         (["--oracle", "--record", "{tmp}"], "--record is of the expert"),
         (["--oracle", "--scenario", "moon"], "no scenarios ['moon']"),
         (["--oracle", "--duration", "0"], "episode_s must be at least 0.1 s and finite, got 0.0"),

@@ -40,10 +40,14 @@ def test_a_rig_that_cannot_be_had_fails_before_the_model_is_loaded(drive):
 
 def test_the_notes_say_how_a_rig_differs():
     planner = SimpleNamespace(model=SimpleNamespace(config=SimpleNamespace(model_type="alpamayo_r1")))
-    notes = rig_notes(CameraRig.load("kitti"), 2, planner)
+    notes = rig_notes(CameraRig.load("kitti"), {"num_frames": 2}, planner)
     assert "Camera rig kitti: camera front (1) sees 82 deg, the model was trained with 120 deg." in notes
     assert "Camera rig kitti: 2 frames a camera, the model was trained with 4." in notes
-    assert rig_notes(None, 2, planner) == rig_notes(CameraRig.load("nvidia_4_camera"), 4, planner) == []
+    assert (
+        rig_notes(None, {"num_frames": 2}, planner)
+        == rig_notes(CameraRig.load("nvidia_4_camera"), {"num_frames": 4}, planner)
+        == []
+    )
 
 
 def test_the_notes_of_an_untrained_model_say_that_nearness_is_no_skill(monkeypatch):

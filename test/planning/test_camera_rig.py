@@ -22,7 +22,7 @@ from reasoning_vla_ros.models.small import build_small_model
 from reasoning_vla_ros.planning import CameraFrames, Observation, ObservationConfig, Planner, PlannerSettings
 from reasoning_vla_ros.planning.camera_rig import CameraRig, RigCamera, RigError, available_rigs
 from reasoning_vla_ros.planning.lenses import Intrinsics
-from reasoning_vla_ros.planning.rig_differences import image_differences, rig_differences, trained_rig
+from reasoning_vla_ros.planning.rig_differences import image_differences, rig_differences, trained_frames, trained_rig
 
 REPO = Path(__file__).resolve().parents[2]
 NVIDIA = CameraRig.load("nvidia_4_camera")
@@ -371,3 +371,16 @@ def test_fewer_cameras_of_any_size_give_a_plan(planner: Planner, sizes: list[tup
     assert plan.xyz.shape == (2, 64, 3)
     assert np.isfinite(plan.xyz).all()
     assert plan.num_prompt_tokens > 2 * len(sizes)
+
+
+@pytest.mark.parametrize(
+    ("fields", "frames"),
+    [
+        ({"trained_rig": "simulation"}, (2, 0.4)),
+        ({"trained_rig": None}, (4, 0.1)),
+        ({"model_type": "alpamayo_r1"}, (4, 0.1)),
+        ({"trained_rig": "kitti"}, (4, 0.1)),
+    ],
+)
+def test_frames_are_those_of_the_training(fields: dict[str, str | None], frames: tuple[int, float]) -> None:
+    assert trained_frames(SimpleNamespace(**fields)) == frames
