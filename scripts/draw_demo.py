@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from reasoning_vla_ros.cli.drive_demo import DEFAULT_MODEL
+from reasoning_vla_ros.models.shipped_models import DEFAULT_MODEL
 from reasoning_vla_ros.simulation.film import make_film, moments_of_bag
 
 REPO = Path(__file__).resolve().parents[1]

@@ -8,14 +8,7 @@ from typing import Annotated
 import typer
 
 from reasoning_vla_ros.cli.common import app, console, says_what_is_wrong
-from reasoning_vla_ros.cli.drive_demo import (
-    DEFAULT_MODEL,
-    DriveOptions,
-    drive_demo,
-    film_and_report,
-    print_drive,
-    tour_of,
-)
+from reasoning_vla_ros.models.shipped_models import DEFAULT_MODEL
 
 
 @app.command()
@@ -53,6 +46,8 @@ def demo(
         return
     if max_plans is not None:
         raise ValueError("--max-plans is of a recording; --duration limits a drive")
+    from reasoning_vla_ros.cli.drive_demo import DriveOptions, drive_demo, print_drive, tour_of
+
     legs, leg_s = tour_of(duration)
     if tour is not None:
         legs = tuple(tour.split())
@@ -75,6 +70,8 @@ def film(
     title: Annotated[str, typer.Option(help="Who drives.")] = DEFAULT_MODEL,
 ) -> None:
     """Draw film and report of a recorded drive anew."""
+    from reasoning_vla_ros.cli.drive_demo import film_and_report, print_drive
+
     output.mkdir(parents=True, exist_ok=True)
     print_drive(film_and_report(drive, output, title, console), output, console)
 

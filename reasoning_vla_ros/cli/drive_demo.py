@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from reasoning_vla_ros.cli.drive_view import DriveView
+from reasoning_vla_ros.models.shipped_models import DEFAULT_MODEL
 from reasoning_vla_ros.simulation.drive_log import DriveLog, gap_text, totals
 
-DEFAULT_MODEL = "reasoning_vla_tiny"
 # One of each kind, by day and at dusk, with traffic to be minded; chosen by how the expert drives there, by no model.
 TOUR = ("highway:12", "intersection:4", "roundabout:14", "curves:10", "merge:7")
 LEG_S = 12.0
