@@ -56,7 +56,7 @@ def camera_problem(entries: tuple[str, ...] | list[str]) -> str:
 class PlannerParameters(ParameterValues):
     """Values of all parameters, checked one by one. Lists are tuples."""
 
-    model_path: str = parameter("", "Folder of the model, or its hub id.")
+    model_path: str = parameter("", "Folder of the model, its hub id, or reasoning_vla_tiny.")
     tokenizer: str = parameter(
         "",
         "Trajectory tokenizer in place of the model's own, such as driving-klt-8, unicycle+uniform or "

@@ -124,7 +124,7 @@ class SimulatorParameters(ParameterValues):
     )
     image_width: int = parameter(256, "Pixels, of cameras without a size of their own.", minimum=16, maximum=4096)
     image_height: int = parameter(128, "Likewise.", minimum=16, maximum=4096)
-    horizontal_fov_deg: float = parameter(104.0, "How wide the cameras see, degrees.", minimum=10.0, maximum=150.0)
+    horizontal_fov_deg: float = parameter(100.0, "How wide the cameras see, degrees.", minimum=10.0, maximum=150.0)
 
     command_type: str = parameter(
         "twist_stamped", "Message on ~/input/cmd_vel: geometry_msgs/TwistStamped or Twist.", choices=COMMAND_TYPES
