@@ -9,6 +9,7 @@ from huggingface_hub import snapshot_download
 from transformers import PretrainedConfig
 
 from reasoning_vla_ros.models.backends import get_backend
+from reasoning_vla_ros.models.fitted_tokenizers import with_full_paths
 from reasoning_vla_ros.models.vocabulary import SPECIAL_TOKENS, TRAJ_TOKENS, extend_tokenizer, token_ids
 
 MODEL_DTYPES = ("bfloat16", "float16", "float32")
@@ -24,7 +25,8 @@ class ReasoningVLAConfig(PretrainedConfig):
             name that is a folder inside the checkpoint means that folder; `save_pretrained` leaves one there.
         vlm_backend: name of a VLM backend, "qwenvl3".
         traj_tokenizer_cfg, hist_traj_tokenizer_cfg: configs of the tokenizers of the future and of the history, as
-            `create_tokenizer` takes them; without the second, the first encodes the history too.
+            `create_tokenizer` takes them; without the second, the first encodes the history too. `{"folder": path}` is
+            a fitted one, which `save_pretrained` leaves inside the checkpoint.
         traj_vocab_size: number of `<iN>` tokens.
         tokens_per_history_traj, tokens_per_future_traj: placeholders in the prompt, tokens a plan.
         model_dtype: dtype of the weights, "bfloat16", "float16" or "float32".
@@ -121,9 +123,10 @@ class ReasoningVLAConfig(PretrainedConfig):
     def get_config_dict(
         cls, pretrained_model_name_or_path: Any, **kwargs: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """As in transformers; a `vlm_name_or_path` inside the checkpoint becomes a full path."""
+        """As in transformers; folders inside the checkpoint become full paths."""
         config_dict, unused = super().get_config_dict(pretrained_model_name_or_path, **kwargs)
-        return _with_full_vlm_path(config_dict, pretrained_model_name_or_path), unused
+        full = _with_full_vlm_path(config_dict, pretrained_model_name_or_path)
+        return with_full_paths(full, pretrained_model_name_or_path), unused
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
@@ -131,7 +134,8 @@ class ReasoningVLAConfig(PretrainedConfig):
         if config_dict.get("attn_implementation") is not None:
             kwargs.setdefault("attn_implementation", config_dict["attn_implementation"])
         # AutoConfig comes straight here, with the checkpoint's folder as name_or_path.
-        return super().from_dict(_with_full_vlm_path(config_dict, kwargs.get("name_or_path", "")), **kwargs)
+        checkpoint = kwargs.get("name_or_path", "")
+        return super().from_dict(with_full_paths(_with_full_vlm_path(config_dict, checkpoint), checkpoint), **kwargs)
 
 
 def _with_full_vlm_path(config_dict: dict[str, Any], checkpoint: Any) -> dict[str, Any]:

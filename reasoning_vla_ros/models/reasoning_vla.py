@@ -16,10 +16,10 @@ from reasoning_vla_ros.models.backends import get_backend
 from reasoning_vla_ros.models.backends.qwen3vl_files import is_local
 from reasoning_vla_ros.models.checkpoint_files import require_complete, require_file, require_weight_files
 from reasoning_vla_ros.models.config import VLM_FOLDER, ReasoningVLAConfig
+from reasoning_vla_ros.models.fitted_tokenizers import saved_inside, tokenizer_of
 from reasoning_vla_ros.models.fusion import TrajectoryFusionMixin
 from reasoning_vla_ros.models.token_sampling import TokenSamplingMixin
 from reasoning_vla_ros.models.vocabulary import IGNORE_INDEX, token_ids
-from reasoning_vla_ros.tokenizers import create_tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -98,13 +98,13 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin, TokenSamplingMixin):
     def _set_trajectory_tokenizers(self, config: ReasoningVLAConfig, modules: dict[str, Any]) -> None:
         traj_tokenizer = modules.get("traj_tokenizer")
         if "traj_tokenizer" not in modules and config.traj_tokenizer_cfg is not None:
-            traj_tokenizer = create_tokenizer(config.traj_tokenizer_cfg, allow_imports=False)
+            traj_tokenizer = tokenizer_of(config.traj_tokenizer_cfg)
         self.traj_tokenizer = traj_tokenizer
         self.future_token_start_idx = self.hist_token_start_idx = config.traj_token_start_idx or 0
         if config.hist_traj_tokenizer_cfg is None:
             self.hist_traj_tokenizer = traj_tokenizer
             return
-        self.hist_traj_tokenizer = create_tokenizer(config.hist_traj_tokenizer_cfg, allow_imports=False)
+        self.hist_traj_tokenizer = tokenizer_of(config.hist_traj_tokenizer_cfg)
         if traj_tokenizer is not None:
             self.hist_token_start_idx += traj_tokenizer.vocab_size
 
@@ -177,14 +177,16 @@ class ReasoningVLA(PreTrainedModel, TrajectoryFusionMixin, TokenSamplingMixin):
         return model
 
     def save_pretrained(self, save_directory: Any, **kwargs: Any) -> None:
-        """Writes weights, config and the folder `vlm/`, with all that `from_pretrained` needs, offline."""
+        """Writes weights, config, the folder `vlm/` and fitted trajectory tokenizers: all that `from_pretrained` needs,
+        offline."""
         folder = Path(save_directory)
         known_as = self.config.vlm_name_or_path
         self.config.vlm_name_or_path = VLM_FOLDER
         self.config.model_dtype = str(self.dtype).removeprefix("torch.")
         self.config.original_vocab_size = self.original_vocab_size
         try:
-            super().save_pretrained(folder, **kwargs)
+            with saved_inside(self, folder):
+                super().save_pretrained(folder, **kwargs)
         finally:
             self.config.vlm_name_or_path = known_as
         if kwargs.get("is_main_process", True):

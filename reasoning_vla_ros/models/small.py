@@ -13,11 +13,11 @@ from transformers.utils import logging
 from reasoning_vla_ros.models.alpamayo_r1 import AlpamayoR1
 from reasoning_vla_ros.models.backends import get_backend
 from reasoning_vla_ros.models.config import VLM_FOLDER, ReasoningVLAConfig
+from reasoning_vla_ros.models.fitted_tokenizers import tokenizer_of
 from reasoning_vla_ros.models.model_classes import MODEL_CLASSES
 from reasoning_vla_ros.models.reasoning_vla import ReasoningVLA
 from reasoning_vla_ros.models.small_config import SmallModelConfig
 from reasoning_vla_ros.models.text_tokenizers import bpe_tokenizer, byte_tokenizer, phrase_tokenizer
-from reasoning_vla_ros.tokenizers import create_tokenizer
 
 # 0.1 s steps over 6.4 s. Random tokens stay within mild accelerations (0.5 m/s^2) and curvatures (1/500 m), so that
 # even an untrained model's plans pass the safety checks; the odd number of bins has one that means zero.
@@ -85,13 +85,12 @@ def build_model(folder: str | Path, config: SmallModelConfig, texts: Sequence[st
     model_class = MODEL_CLASSES[config.kind]
     traj_tokenizer_cfg = config.traj_tokenizer or TRAJ_TOKENIZER
     hist_traj_tokenizer_cfg = config.hist_traj_tokenizer or HIST_TRAJ_TOKENIZER
-    future_tokens = create_tokenizer(traj_tokenizer_cfg, allow_imports=False)
-    history_tokens = create_tokenizer(hist_traj_tokenizer_cfg, allow_imports=False)
-    num_future = future_tokens.num_tokens
+    future_tokens, history_tokens = tokenizer_of(traj_tokenizer_cfg), tokenizer_of(hist_traj_tokenizer_cfg)
+    num_future = future_tokens.num_tokens or config.max_trajectory_tokens
     num_history = history_tokens.num_tokens or history_tokens.action_tokenizer.num_tokens_for(config.num_history)
     for given, count in ((traj_tokenizer_cfg, num_future), (hist_traj_tokenizer_cfg, num_history)):
-        if count is None:
-            raise ValueError(f"the number of tokens must be fixed, that of {given!r} varies")
+        if not count:
+            raise ValueError(f"the number of tokens must be fixed or bounded, that of {given!r} varies")
     folder = Path(folder)
     vlm_folder = folder / VLM_FOLDER
     vlm_folder.mkdir(parents=True, exist_ok=True)

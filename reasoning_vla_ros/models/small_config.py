@@ -23,8 +23,9 @@ class SmallModelConfig:
         text_tokens: "bytes"; "words", byte-pair encoding within words; or "phrases", across words. The last two are
             learnt from texts.
         vocabulary: of the text, at most.
-        traj_tokenizer, hist_traj_tokenizer: configs of tokenizers whose numbers of tokens are fixed; empty for
-            accelerations and curvatures, and for positions.
+        traj_tokenizer, hist_traj_tokenizer: configs of tokenizers; empty for accelerations and curvatures, and for
+            positions. The number of a history's tokens must be fixed.
+        max_trajectory_tokens: of a plan, where the tokenizer's number of tokens varies.
         num_history: poses of the ego history.
         trained_rig: name of the rig in config/rigs that the samples were taken with; diagnostics tell differences.
     """
@@ -41,6 +42,7 @@ class SmallModelConfig:
     vocabulary: int = 1024
     traj_tokenizer: dict[str, Any] = field(default_factory=dict)
     hist_traj_tokenizer: dict[str, Any] = field(default_factory=dict)
+    max_trajectory_tokens: int = 0
     num_history: int = 16
     trained_rig: str | None = None
 

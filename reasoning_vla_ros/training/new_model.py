@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 
 from reasoning_vla_ros.datasets.training_samples import Samples, TrainingSample
+from reasoning_vla_ros.models.fitted_tokenizers import tokenizer_of
 from reasoning_vla_ros.models.small import build_model
 from reasoning_vla_ros.models.small_config import SmallModelConfig
 from reasoning_vla_ros.planning.prompt import DRIVING_REQUEST, DRIVING_SYSTEM
@@ -33,8 +35,9 @@ def make_new_model(
 ) -> Any:
     """Makes a model with random weights for these samples and saves it to `folder`.
 
-    Text tokens are learnt from the samples' texts and the prompt. A B-spline tokenizer without an `action_range` gets
-    the ranges of its control points from the samples' trajectories.
+    Text tokens are learnt from the samples' texts and the prompt. A trajectory tokenizer whose config says `fit: true`
+    is fitted to the samples' trajectories and saved with the model. A B-spline without an `action_range` gets the
+    ranges of its control points from them.
 
     Args:
         config: what the model is made of.
@@ -63,11 +66,16 @@ def make_new_model(
     future_xyz, future_rot = _stacked(futures)
     # The history is encoded as a trajectory of its own, with its first pose for a history.
     as_history = (history_xyz[:, :1], history_rot[:, :1], history_xyz, history_rot)
+    ahead = (history_xyz, history_rot, future_xyz, future_rot)
+    traj_tokenizer = _fitted(config.traj_tokenizer, ahead, folder / "fitted/traj_tokenizer", seed)
     fitted = replace(
         config,
         num_history=history_xyz.shape[1],
-        traj_tokenizer=_with_ranges(config.traj_tokenizer, (history_xyz, history_rot, future_xyz, future_rot)),
-        hist_traj_tokenizer=_with_ranges(config.hist_traj_tokenizer, as_history),
+        traj_tokenizer=traj_tokenizer,
+        hist_traj_tokenizer=_fitted(
+            config.hist_traj_tokenizer, as_history, folder / "fitted/hist_traj_tokenizer", seed
+        ),
+        max_trajectory_tokens=config.max_trajectory_tokens or _most_tokens(traj_tokenizer, ahead),
     )
     return build_model(folder, fitted, texts, seed)
 
@@ -82,6 +90,29 @@ def _stacked(trajectories: list[tuple[np.ndarray, np.ndarray]]) -> tuple[torch.T
     """xyz [B, T, 3] and rot [B, T, 3, 3], float64."""
     xyz, rot = zip(*trajectories, strict=True)
     return torch.from_numpy(np.stack(xyz).astype(np.float64)), torch.from_numpy(np.stack(rot).astype(np.float64))
+
+
+def _fitted(config: dict[str, Any], trajectories: tuple[torch.Tensor, ...], folder: Path, seed: int) -> dict[str, Any]:
+    """The config of a tokenizer for the trajectories; one that is fitted here is saved, and named by its folder."""
+    config = dict(config)
+    if not config.pop("fit", False):
+        return _with_ranges(config, trajectories)
+    tokenizer = create_tokenizer(config, allow_imports=False)
+    takes_seed = "seed" in inspect.signature(tokenizer.action_tokenizer.fit).parameters
+    tokenizer.fit(*trajectories, **({"seed": seed} if takes_seed else {}))
+    tokenizer.save_pretrained(folder)
+    return {"folder": str(folder)}
+
+
+def _most_tokens(config: dict[str, Any], trajectories: tuple[torch.Tensor, ...]) -> int:
+    """Tokens that a plan may take, where their number varies: half as many again as the longest of the samples."""
+    if not config:
+        return 0
+    tokenizer = tokenizer_of(config)
+    if tokenizer.num_tokens is not None:
+        return 0
+    counts = tokenizer.action_tokenizer.token_counts(tokenizer.encode(*trajectories))
+    return int(1.5 * int(counts.max()))
 
 
 def _with_ranges(config: dict[str, Any], trajectories: tuple[torch.Tensor, ...]) -> dict[str, Any]:

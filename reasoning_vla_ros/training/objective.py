@@ -138,7 +138,8 @@ class TrainingObjective(nn.Module):
         of 150000 would not fit into memory.
         """
         fused = self.model.fuse_traj_tokens(batch.input_ids, batch.traj_data())
-        targets = torch.where(batch.labels != IGNORE_INDEX, fused, IGNORE_INDEX)[:, 1:]
+        targets = torch.where(batch.labels != IGNORE_INDEX, fused, IGNORE_INDEX)
+        targets = self._ended_at_padding(targets)[:, 1:]
         columns = (targets != IGNORE_INDEX).any(dim=0).nonzero()[:, 0]
         output = self.model(
             input_ids=fused,
@@ -150,6 +151,21 @@ class TrainingObjective(nn.Module):
         )
         smoothed = self.smoothed if self.training else None
         return token_loss_sums(output.logits, targets[:, columns], batch.is_trajectory[:, 1:][:, columns], smoothed)
+
+    def _ended_at_padding(self, targets: Tensor) -> Tensor:
+        """Targets [B, L] whose trajectories end with `<|traj_future_end|>` where their padding begins, as plans do.
+
+        What stands behind the first padding, the end that the prompt has for all rows included, is not to be learned.
+        """
+        tokenizer, config = self.model.traj_tokenizer, self.model.config
+        if tokenizer.num_tokens is not None or tokenizer.pad_id is None:
+            return targets
+        end = config.traj_token_ids["future_end"]
+        is_padding = targets == self.model.future_token_start_idx + tokenizer.pad_id
+        number = is_padding.cumsum(dim=1)
+        is_late_end = (targets == end) & (number > 0)
+        targets = torch.where(is_padding & (number == 1), end, targets)
+        return torch.where((is_padding & (number > 1)) | is_late_end, IGNORE_INDEX, targets)
 
 
 def _smoothed_levels(model: Any, deviation: float) -> SmoothedLevels:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ from typer.testing import CliRunner
 
 from reasoning_vla_ros.cli import app
 from reasoning_vla_ros.models.small_config import SmallModelConfig
+from reasoning_vla_ros.models.vocabulary import IGNORE_INDEX
 from reasoning_vla_ros.planning import Planner
 from reasoning_vla_ros.training import TrainingError, TrainingSample
+from reasoning_vla_ros.training.collate import Collator
 from reasoning_vla_ros.training.config_files import config_from_dict
 from reasoning_vla_ros.training.new_model import make_new_model
 from reasoning_vla_ros.training.objective import TrainingObjective
@@ -68,6 +72,44 @@ def test_tokens_are_fitted_to_the_samples(samples: list[TrainingSample], tmp_pat
     plan = Planner.from_pretrained(str(tmp_path)).plan(samples[0].observation, seed=0)
     assert plan.xyz.shape == (1, 64, 3)
     assert plan.num_trajectory_tokens == 8
+
+
+FAST = {"action_space": {"name": "path", "headings": False}, "action_tokenizer": {"name": "fast"}, "fit": True}
+
+
+def test_a_fitted_tokenizer_is_saved_with_the_model(samples: list[TrainingSample], tmp_path: Path) -> None:
+    """FAST learns its merges, and its rows differ in length."""
+    config = SmallModelConfig(**{**SHAPE, "deepstack_layers": (0,), "traj_tokenizer": FAST})
+    model = make_new_model(config, samples, tmp_path / "made")
+    assert model.traj_tokenizer.num_tokens is None
+    model.save_pretrained(tmp_path / "moved")
+    shutil.rmtree(tmp_path / "made")
+    loaded = Planner.from_pretrained(str(tmp_path / "moved")).model
+    arrays = [torch.from_numpy(getattr(samples[1].observation, name))[None] for name in ("history_xyz", "history_rot")]
+    arrays += [torch.from_numpy(getattr(samples[1], name))[None] for name in ("future_xyz", "future_rot")]
+    ids = model.traj_tokenizer.encode(*arrays)
+    assert torch.equal(loaded.traj_tokenizer.encode(*arrays), ids)
+    assert loaded.config.tokens_per_future_traj == model.config.tokens_per_future_traj > ids.shape[1]
+    stored = json.loads((tmp_path / "moved/config.json").read_text())
+    assert stored["traj_tokenizer_cfg"] == {"folder": "traj_tokenizer"}
+
+
+def test_a_trajectory_is_learned_to_end_where_its_padding_begins(samples: list[TrainingSample], tmp_path: Path) -> None:
+    config = SmallModelConfig(**{**SHAPE, "deepstack_layers": (0,), "traj_tokenizer": FAST})
+    model = make_new_model(config, samples, tmp_path)
+    batch = Collator(model)(samples)
+    fused = model.fuse_traj_tokens(batch.input_ids, batch.traj_data())
+    targets = TrainingObjective(model, config_from_dict({"mode": "full"}))._ended_at_padding(fused)
+    end, first = model.config.traj_token_ids["future_end"], model.future_token_start_idx
+    padding = first + model.traj_tokenizer.pad_id
+    for row, target in zip(fused, targets, strict=True):
+        learned = target[(target == end) | ((target >= first) & (target < first + model.traj_tokenizer.vocab_size))]
+        assert padding not in learned
+        assert learned[-1] == end
+        assert (learned == end).sum() == 1
+        count = int(((row >= first) & (row < padding)).sum())
+        assert len(learned) == count + 1
+    assert (targets == IGNORE_INDEX).any()
 
 
 def test_levels_are_smoothed_where_ids_are_levels(samples: list[TrainingSample], tiny_vla: Any, tmp_path: Path) -> None:
