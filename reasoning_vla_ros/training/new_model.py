@@ -99,7 +99,8 @@ def _fitted(config: dict[str, Any], trajectories: tuple[torch.Tensor, ...], fold
         return _with_ranges(config, trajectories)
     tokenizer = create_tokenizer(config, allow_imports=False)
     takes_seed = "seed" in inspect.signature(tokenizer.action_tokenizer.fit).parameters
-    tokenizer.fit(*trajectories, **({"seed": seed} if takes_seed else {}))
+    options: dict[str, Any] = {"seed": seed} if takes_seed else {}
+    tokenizer.fit(*trajectories, **options)
     tokenizer.save_pretrained(folder)
     return {"folder": str(folder)}
 
