@@ -65,9 +65,8 @@ class BSplineActionTokenizer(ActionTokenizer):
             count if is_each else action_dims, bins_per_dim, action_range
         ).action_range
         per_dim = self.action_range if np.ndim(self.action_range) == 2 else [self.action_range] * action_dims
-        self._bins = UniformActionTokenizer(
-            count, bins_per_dim, per_dim if is_each else [*per_dim] * num_control_points
-        )
+        ranges: Any = per_dim if is_each else [*per_dim] * num_control_points
+        self._bins = UniformActionTokenizer(count, bins_per_dim, ranges)
         self._fitted = False
 
     @property
