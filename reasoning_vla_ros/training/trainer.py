@@ -33,7 +33,7 @@ from reasoning_vla_ros.training.schedule import FlowDraws, MicroBatches
 
 MODEL_FOLDER = "model"
 # Compiled layers have a graph for each length of sequence.
-PADDING = 32
+PADDING = 8
 ADAPTER_FOLDER = "adapter"
 
 
