@@ -275,13 +275,19 @@ class Trainer:
 
     def _save_model(self, folder: Path) -> None:
         model, stated = self.objective.model.eval(), self.config.saved_dtype
-        with self._as_saved():
-            if stated == "auto":
+        if stated == "auto":
+            with self._as_saved():
                 model.save_pretrained(folder)
-                return
-            model.config.model_dtype = stated
-            weights = {name: value.to(getattr(torch, stated)) for name, value in model.state_dict().items()}
-            model.save_pretrained(folder, state_dict=weights)
+            return
+        # Mode full trains all weights, so all of them are here; a tied one is one parameter.
+        exact = {name: parameter.data for name, parameter in self.parameters.items()}
+        for name, parameter in self.parameters.items():
+            parameter.data = parameter.data.to(self.saved_dtypes[name])
+        try:
+            model.save_pretrained(folder)
+        finally:
+            for name, parameter in self.parameters.items():
+                parameter.data = exact[name]
 
     def _log(self, entry: dict[str, Any]) -> None:
         if self.accelerator.is_main_process:

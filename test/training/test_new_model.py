@@ -144,6 +144,8 @@ def test_a_model_from_nothing_by_one_command(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     weights = load_file(tmp_path / "out/model/model.safetensors")
     assert {value.dtype for value in weights.values()} == {torch.float16}
+    assert not any("lm_head" in name for name in weights)  # tied to the embeddings, which are there
+    assert json.loads((tmp_path / "out/model/config.json").read_text())["model_dtype"] == "float16"
     model = Planner.from_pretrained(str(tmp_path / "out/model")).model
     assert model.config.untrained is False
     assert next(model.parameters()).dtype == torch.float32  # what a CPU computes in
