@@ -36,6 +36,9 @@ def simulate(
     num_frames: Annotated[int, typer.Option(min=1, help="Frames of the front camera.")] = 2,
     frame_step: Annotated[float, typer.Option(help="Seconds between them, a multiple of 0.1.")] = 0.4,
     max_reasoning_tokens: Annotated[int, typer.Option(min=0, help="The reasoning is cut behind so many.")] = 64,
+    level_choice: Annotated[
+        str, typer.Option(help="Trajectory levels at temperature 0: mode, the most likely, or median.")
+    ] = "mode",
     baseline_drives: Annotated[
         int, typer.Option(min=1, help="Drives that the ego-history baseline is trained on.")
     ] = 400,
@@ -69,7 +72,9 @@ def simulate(
         num_samples=num_samples,
         ego_mlp_drives=baseline_drives,
     )
-    planner_settings = PlannerSettings(temperature=0.0, max_reasoning_tokens=max_reasoning_tokens)
+    planner_settings = PlannerSettings(
+        temperature=0.0, max_reasoning_tokens=max_reasoning_tokens, level_choice=level_choice
+    )
     source: PlannerSource = (
         ExpertPlanners() if oracle else ModelPlanners(model or DEFAULT_MODEL, planner_settings, device)
     )

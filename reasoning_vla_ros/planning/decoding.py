@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from reasoning_vla_ros.models.rollout import Rollout
-from reasoning_vla_ros.models.sampling import sample_tokens
+from reasoning_vla_ros.models.sampling import median_tokens, sample_tokens
 from reasoning_vla_ros.planning.settings import PlannerSettings
 
 OnTokens = Callable[[list[int]], None]
@@ -112,10 +112,18 @@ def act(
     lengths = torch.zeros(count, dtype=torch.long, device=rollout.logits.device)
     total = torch.zeros(count, device=rollout.logits.device)
     columns = []
+    takes_median = (
+        settings.temperature == 0
+        and settings.level_choice == "median"
+        and fixed is not None
+        and model.traj_tokenizer.action_tokenizer.ids_are_levels
+    )
     for index in range(limit):
-        choices, log_probabilities = sample_tokens(
-            rollout.logits[:, allowed], settings.temperature, settings.top_p, generator
-        )
+        logits = rollout.logits[:, allowed]
+        if takes_median:
+            choices, log_probabilities = median_tokens(logits)
+        else:
+            choices, log_probabilities = sample_tokens(logits, settings.temperature, settings.top_p, generator)
         tokens = allowed[choices]
         total = total + torch.where(active, log_probabilities, 0.0)
         active = active & (tokens != end)

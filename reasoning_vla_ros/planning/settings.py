@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 ACTION_DECODERS = ("auto", "tokens", "flow")
+LEVEL_CHOICES = ("mode", "median")
 # Those of models.flow_solvers, whose import would load transformers for every reader of parameters.
 FLOW_SOLVERS = ("auto", "euler", "midpoint")
 
@@ -72,6 +73,8 @@ class PlannerSettings:
     Attributes:
         temperature: of the sampling; 0 takes the most likely token. The default is Alpamayo's.
         top_p: nucleus (arXiv 1904.09751) that tokens are drawn from.
+        level_choice: what temperature 0 takes of trajectory tokens that stand for ascending levels: "mode", the most
+            likely one, or "median", half of the probability to either side, which jumps less between plans.
         max_reasoning_tokens: the reasoning is cut behind so many.
         limits: bounds of a valid candidate.
         action_decoder: "tokens" draws trajectory tokens, "flow" lets an action expert draw actions; "auto" takes the
@@ -85,8 +88,11 @@ class PlannerSettings:
     limits: PlanLimits = field(default_factory=PlanLimits)
     action_decoder: str = "auto"
     flow: FlowSettings = field(default_factory=FlowSettings)
+    level_choice: str = "mode"
 
     def __post_init__(self) -> None:
+        if self.level_choice not in LEVEL_CHOICES:
+            raise ValueError(f"level_choice must be one of {list(LEVEL_CHOICES)}, got {self.level_choice!r}")
         if self.action_decoder not in ACTION_DECODERS:
             raise ValueError(f"action_decoder must be one of {list(ACTION_DECODERS)}, got {self.action_decoder!r}")
         if not 0 <= self.temperature < math.inf:

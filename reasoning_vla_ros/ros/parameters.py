@@ -10,7 +10,13 @@ from reasoning_vla_ros.planning.camera_rig import CameraRig, RigError
 from reasoning_vla_ros.planning.observation_builder import ObservationConfig
 from reasoning_vla_ros.planning.placement import OFFLOADS
 from reasoning_vla_ros.planning.quantization import QUANTIZATIONS
-from reasoning_vla_ros.planning.settings import ACTION_DECODERS, FLOW_SOLVERS, FlowSettings, PlannerSettings
+from reasoning_vla_ros.planning.settings import (
+    ACTION_DECODERS,
+    FLOW_SOLVERS,
+    LEVEL_CHOICES,
+    FlowSettings,
+    PlannerSettings,
+)
 from reasoning_vla_ros.ros.parameter_specs import (
     ParameterError,
     ParameterSpec,
@@ -80,6 +86,11 @@ class PlannerParameters(ParameterValues):
         0.6, "Sampling temperature; 0 takes the most likely token.", minimum=0.0, maximum=10.0
     )
     top_p: float = parameter(0.98, "Nucleus that tokens are drawn from.", minimum=0.001, maximum=1.0)
+    level_choice: str = parameter(
+        "mode",
+        "What temperature 0 takes of trajectory tokens that are ascending levels: the most likely one, or the median.",
+        choices=LEVEL_CHOICES,
+    )
     max_reasoning_tokens: int = parameter(256, "The reasoning is cut behind so many tokens.", minimum=0, maximum=8192)
     action_decoder: str = parameter(
         "auto", "What draws the trajectory: tokens, or flow, the model's action expert; auto prefers the expert.",
@@ -215,6 +226,7 @@ class PlannerParameters(ParameterValues):
                 max_reasoning_tokens=self.max_reasoning_tokens,
                 action_decoder=self.action_decoder,
                 flow=flow,
+                level_choice=self.level_choice,
             )
         except ValueError as error:
             raise ParameterError(str(error)) from error

@@ -85,3 +85,12 @@ def test_the_instruction_is_read(planner: Planner) -> None:
         plan = planner.plan(told, seed=0)
         ends[way] = float(plan.xyz[plan.shown][-1, 1])
     assert ends["left"] > ends["right"] + 4.0
+
+
+def test_medians_of_levels_jump_less_than_modes(planner: Planner, samples: list[Any]) -> None:
+    """Both are plans of the same distribution; over the samples the medians are no worse."""
+    steady = Planner(planner.model, replace(planner.settings, level_choice="median"))
+    modes = [error_m(planner, sample.observation, sample.future_xyz) for sample in samples]
+    medians = [error_m(steady, sample.observation, sample.future_xyz) for sample in samples]
+    assert modes != medians
+    assert np.mean(medians) < 1.1 * np.mean(modes)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reasoning_vla_ros.models.sampling import sample_tokens
+from reasoning_vla_ros.models.sampling import median_tokens, sample_tokens
 
 INF = float("inf")
 
@@ -53,3 +53,12 @@ def test_frequencies_follow_the_temperature() -> None:
         expected = 1 / (1 + math.exp(-1 / temperature))
         # Four standard deviations of a binomial of 20000.
         assert abs(tokens.float().mean().item() - expected) < 4 * math.sqrt(0.25 / 20000)
+
+
+def test_the_median_has_half_of_the_probability_to_either_side() -> None:
+    probabilities = torch.tensor([[0.3, 0.0, 0.3, 0.4], [0.0, 1.0, 0.0, 0.0], [0.6, 0.1, 0.1, 0.2]])
+    tokens, log_probabilities = median_tokens(probabilities.log())
+    assert tokens.tolist() == [2, 1, 0]
+    assert torch.allclose(log_probabilities.exp(), torch.tensor([0.3, 1.0, 0.6]))
+    # Rounding may leave the sum below a half before the last one.
+    assert int(median_tokens(torch.tensor([[-INF, -INF, 0.0]]))[0]) == 2
