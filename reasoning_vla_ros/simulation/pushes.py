@@ -6,15 +6,17 @@ import numpy as np
 
 from reasoning_vla_ros.simulation.world_state import EgoCommand, WorldState
 
-PUSH_S = (0.4, 1.0)
-PAUSE_S = (8.5, 11.0)  # more than a horizon of 6.4 s, so that whole recoveries lie between two pushes
-# As a lateral acceleration, so that a push of a second moves the ego by up to 0.8 m and turns it by a few degrees.
+JERKS = (1, 5)  # parts of a push, each with a strength of its own
+JERK_S = (0.2, 0.6)
+PAUSE_S = (7.5, 9.5)  # more than a horizon of 6.4 s, so that whole recoveries lie between two pushes
+# As a lateral acceleration, so that a part moves the ego by up to 0.3 m and turns it by a few degrees.
 LATERAL_MPS2 = 1.6
-LONGITUDINAL_MPS2 = 1.5
+LONGITUDINAL_MPS2 = 3.0
 
 
 class Pushes:
-    """Adds to the commands of one drive, for a moment now and then.
+    """Adds to the commands of one drive, for a moment now and then: the ego is pushed, braked and sped up in jerks, as
+    by somebody who follows bad plans, so that its motion so far is no longer what the expert's would be.
 
     Args:
         rng: of when and how.
@@ -25,10 +27,12 @@ class Pushes:
         self.pushes: list[tuple[float, float, float, float]] = []
         begin_s = float(rng.uniform(1.0, PAUSE_S[1]))
         while begin_s < duration_s:
-            end_s = begin_s + float(rng.uniform(*PUSH_S))
-            strength = rng.uniform(-1.0, 1.0, 2)
-            self.pushes.append((begin_s, end_s, LATERAL_MPS2 * strength[0], LONGITUDINAL_MPS2 * strength[1]))
-            begin_s = end_s + float(rng.uniform(*PAUSE_S))
+            for _ in range(int(rng.integers(JERKS[0], JERKS[1] + 1))):
+                end_s = begin_s + float(rng.uniform(*JERK_S))
+                strength = rng.uniform(-1.0, 1.0, 2)
+                self.pushes.append((begin_s, end_s, LATERAL_MPS2 * strength[0], LONGITUDINAL_MPS2 * strength[1]))
+                begin_s = end_s
+            begin_s += float(rng.uniform(*PAUSE_S))
 
     def disturb(self, command: EgoCommand, state: WorldState) -> tuple[EgoCommand, bool]:
         """The command with the push of this instant, and whether there is one."""
