@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
-from huggingface_hub import snapshot_download
 from transformers import PretrainedConfig
 
 from reasoning_vla_ros.models.backends import get_backend
-from reasoning_vla_ros.models.fitted_tokenizers import with_full_paths
+from reasoning_vla_ros.models.fitted_tokenizers import folder_inside, require_own_folders, with_full_paths
 from reasoning_vla_ros.models.vocabulary import SPECIAL_TOKENS, TRAJ_TOKENS, extend_tokenizer, token_ids
 
 MODEL_DTYPES = ("bfloat16", "float16", "float32")
@@ -125,6 +124,7 @@ class ReasoningVLAConfig(PretrainedConfig):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """As in transformers; folders inside the checkpoint become full paths."""
         config_dict, unused = super().get_config_dict(pretrained_model_name_or_path, **kwargs)
+        require_own_folders(config_dict, pretrained_model_name_or_path)
         full = _with_full_vlm_path(config_dict, pretrained_model_name_or_path)
         return with_full_paths(full, pretrained_model_name_or_path), unused
 
@@ -144,5 +144,5 @@ def _with_full_vlm_path(config_dict: dict[str, Any], checkpoint: Any) -> dict[st
     inside = Path(checkpoint) / str(named)
     if not inside.is_dir() and named == VLM_FOLDER and checkpoint and not Path(checkpoint).exists():
         # A model of ours on a hub: its folder comes from the same repository.
-        inside = Path(snapshot_download(str(checkpoint), allow_patterns=f"{VLM_FOLDER}/*")) / VLM_FOLDER
+        inside = folder_inside(checkpoint, VLM_FOLDER)
     return {**config_dict, "vlm_name_or_path": str(inside)} if inside.is_dir() else config_dict

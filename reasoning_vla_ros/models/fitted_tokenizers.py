@@ -29,17 +29,28 @@ def tokenizer_of(config: Mapping[str, Any]) -> TrajectoryTokenizer:
     return create_tokenizer(config, allow_imports=False)
 
 
+def folder_inside(checkpoint: Any, name: str) -> Path:
+    """A folder of a saved model, on disk or, for a hub id, fetched from the same repository."""
+    if Path(checkpoint).exists():
+        return Path(checkpoint) / name
+    return Path(snapshot_download(str(checkpoint), allow_patterns=f"{name}/*")) / name
+
+
 def with_full_paths(config: dict[str, Any], checkpoint: Any) -> dict[str, Any]:
     """A model's config as its file has it, with the fitted tokenizers' folders as paths on disk."""
     full = dict(config)
     for field, name in FOLDERS.items():
-        if not isinstance(config.get(field), Mapping) or config[field].get("folder") != name or not checkpoint:
-            continue
-        inside = Path(checkpoint) / name
-        if not Path(checkpoint).exists():  # a model on a hub: its folder comes from the same repository
-            inside = Path(snapshot_download(str(checkpoint), allow_patterns=f"{name}/*")) / name
-        full[field] = {"folder": str(inside)}
+        if isinstance(config.get(field), Mapping) and config[field].get("folder") == name and checkpoint:
+            full[field] = {"folder": str(folder_inside(checkpoint, name))}
     return full
+
+
+def require_own_folders(config: Mapping[str, Any], checkpoint: Any) -> None:
+    """Raises ValueError where a checkpoint's config file names folders that are not its own."""
+    for field, name in FOLDERS.items():
+        folder = config[field].get("folder", name) if isinstance(config.get(field), Mapping) else name
+        if folder != name:
+            raise ValueError(f"the config of {checkpoint} has {field} with the folder {folder!r}, needed {name!r}")
 
 
 @contextmanager

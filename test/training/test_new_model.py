@@ -92,6 +92,10 @@ def test_a_fitted_tokenizer_is_saved_with_the_model(samples: list[TrainingSample
     assert loaded.config.tokens_per_future_traj == model.config.tokens_per_future_traj > ids.shape[1]
     stored = json.loads((tmp_path / "moved/config.json").read_text())
     assert stored["traj_tokenizer_cfg"] == {"folder": "traj_tokenizer"}
+    stored["traj_tokenizer_cfg"]["folder"] = str(tmp_path)
+    (tmp_path / "moved/config.json").write_text(json.dumps(stored))
+    with pytest.raises(ValueError, match="needed 'traj_tokenizer'"):
+        Planner.from_pretrained(str(tmp_path / "moved"))
 
 
 def test_a_trajectory_is_learned_to_end_where_its_padding_begins(samples: list[TrainingSample], tmp_path: Path) -> None:
@@ -124,7 +128,14 @@ def test_levels_are_smoothed_where_ids_are_levels(samples: list[TrainingSample],
 
 def test_a_model_from_nothing_by_one_command(tmp_path: Path) -> None:
     path = tmp_path / "train.yaml"
-    drives = {"count": 2, "evaluation_count": 1, "scenarios": ["curves"], "episode_s": 12.0, "stride": 3}
+    drives = {
+        "count": 2,
+        "evaluation_count": 1,
+        "scenarios": ["curves"],
+        "episode_s": 12.0,
+        "stride": 3,
+        "disturbed_share": 0.0,
+    }
     content = {
         "mode": "full",
         "new_model": SHAPE,
