@@ -32,6 +32,9 @@ def evaluate(
         int | None, typer.Option(min=1, help="Frames a camera. Default: as in the model's training.")
     ] = None,
     frame_step: Annotated[float | None, typer.Option(help="Seconds between them. Default: likewise.")] = None,
+    instruction: Annotated[
+        str, typer.Option(help="Navigation text. Default: what the bag's topic named instruction says.")
+    ] = "",
     temperature: Annotated[float, typer.Option(help="Of the sampling.")] = 0.6,
     top_p: Annotated[float, typer.Option(help="Nucleus of the sampling.")] = 0.98,
     max_reasoning_tokens: Annotated[int, typer.Option(help="The reasoning is cut behind so many.")] = 256,
@@ -78,6 +81,7 @@ def evaluate(
         odometry=odometry,
         num_frames=num_frames,
         frame_dt_s=frame_step,
+        instruction=instruction,
         json_path=json,
         console=console,
     )

@@ -42,6 +42,7 @@ def evaluate_command(
     odometry: str | None,
     num_frames: int | None,
     frame_dt_s: float | None = None,
+    instruction: str = "",
     json_path: Path | None,
     console: Console,
 ) -> EvaluationResult:
@@ -52,6 +53,7 @@ def evaluate_command(
         rig: rig file, or name of one, that gives the cameras; not together with `cameras`. Its differences from what
             the model was trained with go into the report's notes.
         num_frames, frame_dt_s: frames a camera and their step; None for those of the model's training.
+        instruction: navigation text of every plan; by default what a bag's own topic of them says.
         json_path: where a copy of metrics.json goes.
 
     Raises:
@@ -94,6 +96,7 @@ def evaluate_command(
         cameras=topics,
         odometry_topic=odometry,
         observation_options=frames,
+        instruction=instruction,
         planner_name=model,
         notes=[*model_notes(model), *rig_notes(camera_rig, frames, planner)],
         console=console,

@@ -31,6 +31,7 @@ from reasoning_vla_ros.planning.observation_builder import TIME_JUMP_S, Observat
 
 ODOMETRY_TYPE = "nav_msgs/msg/Odometry"
 TF_STATIC_TOPIC = "/tf_static"
+INSTRUCTION_TYPE, INSTRUCTION_NAME = "std_msgs/msg/String", "instruction"
 # The camera to show when none has a calibration, the first that there is.
 _FRONT_NAMES = ("front_wide", "front")
 
@@ -63,6 +64,7 @@ class Recording:
         truth: the ground truth.
         calibrations: by camera name, of the cameras that have one.
         odom_frame, ego_frame: frames of the odometry.
+        instruction_topic: the only topic of texts whose name ends in "instruction"; None without one.
         skipped: reasons for which instants or messages were passed over, counted while reading, with the first message.
         notes: what a reader of the report should know about this bag.
 
@@ -87,6 +89,7 @@ class Recording:
             self.topics = dict(reader.topics)
             self.cameras = self._choose_cameras(cameras, need_cameras)
             self.odometry_topic = self._choose_odometry(odometry_topic)
+            self.instruction_topic = self._find_instructions()
         self.config = ObservationConfig(
             cameras=tuple((camera.camera_id, camera.name) for camera in self.cameras) or ((0, "none"),),
             **dict(observation_options or {}),
@@ -109,15 +112,25 @@ class Recording:
         Messages go in log order through the same ObservationBuilder as in the live node. Every `stride`-th new t0 is
         taken, `max_plans` observations at most; a t0 without an observation is counted in `skipped` by its reason.
         Reading stops where time jumps back or the odometry changes its frames.
+
+        Args:
+            stride, max_plans: as said.
+            instruction: of every observation; by default the newest that `instruction_topic` has told until then.
+            embodiment: of every observation.
         """
         if stride < 1:
             raise ValueError(f"stride must be at least 1, got {stride}")
         builder = ObservationBuilder(self.config)
         last_ns, seen, given = -1, 0, 0
         skewed_ns = -1
-        for topic, message in self._messages([self.odometry_topic, *(camera.topic for camera in self.cameras)]):
+        topics = [self.odometry_topic, *(camera.topic for camera in self.cameras)]
+        told = None if instruction else self.instruction_topic
+        for topic, message in self._messages([*topics, *([told] if told else [])]):
             if given == max_plans:
                 return
+            if topic == told:
+                instruction = str(message.data).strip()
+                continue
             try:
                 if not self._add(builder, topic, message):
                     continue
@@ -234,6 +247,13 @@ class Recording:
                 f"bag {self.path} has {len(found)} odometry topics, name the one to use: {', '.join(found)}"
             )
         return found[0]
+
+    def _find_instructions(self) -> str | None:
+        texts = [topic for topic, info in self.topics.items() if info.msg_type == INSTRUCTION_TYPE]
+        found = sorted(topic for topic in texts if topic.rsplit("/", 1)[-1] == INSTRUCTION_NAME)
+        if len(found) > 1:
+            self.notes.append(f"instructions are not read: there are {len(found)} topics of them, {', '.join(found)}")
+        return found[0] if len(found) == 1 else None
 
     def _read_odometry(self) -> list[StampedPose]:
         poses: list[StampedPose] = []

@@ -78,7 +78,7 @@ def evaluate(
         max_plans: at most so many plans a bag.
         deadline_s: passed on to the planner.
         cameras, odometry_topic, observation_options: see `Recording`.
-        instruction: navigation text of every observation.
+        instruction: navigation text of every observation; by default what each bag's own topic of them says.
         train_bags: recordings to fit the ego-history baseline on; by default it is cross-fitted within `bags`.
         scoring: horizons and thresholds.
         planner_name: for the report.
@@ -149,13 +149,19 @@ def evaluate(
             "stride": stride,
             "max_plans": max_plans,
             "deadline_s": deadline_s,
-            "instruction": instruction,
+            "instruction": instruction or _instruction_topics(recordings),
             "train_bags": [str(bag) for bag in train_bags],
         },
         notes=[*notes, baselines.statement],
         plans_paths=plans_paths,
         ground_z_m=ground_z_m,
     )
+
+
+def _instruction_topics(recordings: Sequence[Recording]) -> str:
+    """Where instructions came from; empty where there were none."""
+    topics = sorted({each.instruction_topic for each in recordings if each.instruction_topic is not None})
+    return f"as told on {', '.join(topics)}" if topics else ""
 
 
 def require_distinct(bags: Sequence[Path | str], train_bags: Sequence[Path | str] = ()) -> None:

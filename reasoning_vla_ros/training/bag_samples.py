@@ -53,7 +53,7 @@ class BagSamples:
         recording: an opened `evaluation.recording.Recording`.
         times_s: [T], the waypoints' seconds after t0.
         stride: every so many frames of the first camera.
-        instruction: navigation text of every observation.
+        instruction: navigation text of every observation; by default what the recording's own topic of them says.
         texts: reasoning texts.
         missing_reasoning: reasoning of instants that have no text in `texts`; see `TrainingSample.reasoning`.
         on_sample: called with the number of samples found so far.

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from reasoning_vla_ros.bags import BagEmptyError, BagNotFoundError, BagReader, BagWriter
+from reasoning_vla_ros.bags import types as t
 from reasoning_vla_ros.evaluation.cameras import CameraTopic
 from reasoning_vla_ros.evaluation.errors import EvaluationError
 from reasoning_vla_ros.evaluation.recording import Recording
@@ -62,6 +63,32 @@ def test_several_odometry_topics_must_be_told_apart(drive, tmp_path, bag_rewrite
     assert Recording(bag, odometry_topic="/odometry").odometry_topic == "/odometry"
     with pytest.raises(EvaluationError, match="no nav_msgs/msg/Odometry messages on /wheel"):
         Recording(bag, odometry_topic="/wheel")
+
+
+def test_instructions_are_those_that_were_told(drive, tmp_path, bag_rewriter):
+    first_ns = next(Recording(drive).moments()).t0_ns
+
+    def telling(*topics):
+        """Tells where to go from 1.05 s after the first plan on."""
+        told = set()
+
+        def rewrite(topic, message, time_ns):
+            new = [] if time_ns < first_ns + 1_050_000_000 else [each for each in topics if each not in told]
+            told.update(new)
+            return [*((each, t.String(data=" Turn left. "), time_ns) for each in new), (topic, message, time_ns)]
+
+        return rewrite
+
+    recording = Recording(bag_rewriter(drive, tmp_path / "told.mcap", telling("/planner/instruction")))
+    assert recording.instruction_topic == "/planner/instruction"
+    heard = [((moment.t0_ns - first_ns) * 1e-9, moment.observation.instruction) for moment in recording.moments()]
+    assert {text for time_s, text in heard if time_s < 1.0} == {""}
+    assert {text for time_s, text in heard if time_s > 1.1} == {"Turn left."}
+    assert {moment.observation.instruction for moment in recording.moments(instruction="Stop.")} == {"Stop."}
+    several = Recording(bag_rewriter(drive, tmp_path / "several.mcap", telling("/a/instruction", "/instruction")))
+    assert several.instruction_topic is None
+    assert any("2 topics of them, /a/instruction, /instruction" in note for note in several.notes)
+    assert Recording(drive).instruction_topic is None
 
 
 def test_reading_stops_where_time_jumps_back(drive, tmp_path):
