@@ -25,8 +25,6 @@ def demo(
     tour: Annotated[
         str | None, typer.Option(help='Scenarios with seeds in place of the usual ones, such as "highway:3 merge:5".')
     ] = None,
-    num_frames: Annotated[int, typer.Option(min=1, help="Frames of the camera that a plan sees, of a drive.")] = 2,
-    frame_step: Annotated[float, typer.Option(help="Seconds between them, a multiple of 0.1.")] = 0.4,
     replay: Annotated[
         bool, typer.Option(help="Play a recording through the planner node instead; without one, a rendered drive.")
     ] = False,
@@ -59,12 +57,7 @@ def demo(
         tour=legs,
         leg_s=leg_s,
         realtime=realtime,
-        planner_parameters={
-            "num_frames": num_frames,
-            "frame_dt_s": frame_step,
-            "num_samples": num_samples or 1,
-            "threads": threads,
-        },
+        planner_parameters={"num_samples": num_samples or 1, "threads": threads},
     )
     print_drive(drive_demo(options, output, console), output, console)
 

@@ -11,6 +11,7 @@ from typing import Any
 from reasoning_vla_ros.planning.camera_rig import CameraRig, RigCamera, RigError
 from reasoning_vla_ros.planning.observation_builder import ObservationConfig
 
+ALPAMAYO_FRAMES = (4, 0.1)  # a camera, and seconds between them
 # Rigs of models whose config does not name one.
 TRAINED_RIGS = {"alpamayo_r1": "nvidia_4_camera", "alpamayo1_5": "nvidia_4_camera"}
 # Makers' figures are rounded, and lenses of one type scatter by a few degrees. Not measured on a model.
@@ -53,7 +54,7 @@ def trained_frames(model_config: Any) -> tuple[int, float]:
     """
     trained = trained_rig(model_config)
     view = None if trained is None else trained.training
-    return (4, 0.1) if view is None else (view.num_frames, view.frame_dt_s)
+    return ALPAMAYO_FRAMES if view is None else (view.num_frames, view.frame_dt_s)
 
 
 def rig_differences(

@@ -24,8 +24,9 @@ from reasoning_vla_ros.messages.stamps import NS_PER_S, stamp_to_ns
 from reasoning_vla_ros.ros.bag_publisher import BagPublisher
 from reasoning_vla_ros.ros.domains import own_domain_id
 from reasoning_vla_ros.ros.expectation import Expectation, header_stamp_ns
+from reasoning_vla_ros.ros.model_loading import trained_frames_at
 from reasoning_vla_ros.ros.node_process import NodeProcess, fastdds_profile, module_command
-from reasoning_vla_ros.ros.parameters import PlannerParameters, parameters_from
+from reasoning_vla_ros.ros.parameters import parameters_from
 from reasoning_vla_ros.ros.qos import OUTPUT_QOS
 from reasoning_vla_ros.ros.recorder import Recorder
 
@@ -138,7 +139,9 @@ def run_demo(
             task = progress.add_task("loading the model", total=reader.topics[first_topic].count)
             stage.show = lambda text: progress.update(task, description=text[:60])
             stage.await_active(process, start_timeout_s)
-            for _ in stage.play(settings, process, realtime, plan_timeout_s, max_plans or math.inf):
+            config = settings.observation_config(trained_frames_at(str(model_path)))
+            expectation = Expectation(config, settings.max_rate_hz)
+            for _ in stage.play(expectation, process, realtime, plan_timeout_s, max_plans or math.inf):
                 progress.advance(task)
         return DemoResult(
             folder / PLANS_FILE, stage.num_frames, stage.num_plans, stage.num_valid, time.monotonic() - begin_s
@@ -212,14 +215,13 @@ class _Stage:
 
     def play(
         self,
-        settings: PlannerParameters,
+        expectation: Expectation,
         process: NodeProcess,
         realtime: bool,
         plan_timeout_s: float,
         max_plans: float,
     ) -> Iterator[int]:
         """Plays the bag; yields at each frame of the first camera."""
-        expectation = Expectation(settings)
         start_s, start_ns = time.monotonic(), self.bag_ns
         for raw in self.publisher.messages():
             if self.num_plans >= max_plans or (self.num_frames == self._all_frames and expectation.is_covered()):

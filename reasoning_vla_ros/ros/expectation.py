@@ -6,17 +6,22 @@ import struct
 
 from reasoning_vla_ros.bags.storage import RawMessage
 from reasoning_vla_ros.messages.stamps import NS_PER_S
-from reasoning_vla_ros.ros.parameters import PlannerParameters
+from reasoning_vla_ros.planning.observation_builder import ObservationConfig
 
 
 class Expectation:
-    """Which frame the node should plan at, given what was played."""
+    """Which frame the node should plan at, given what was played.
 
-    def __init__(self, settings: PlannerParameters) -> None:
-        self._history_ns = round((settings.num_history - 1) * settings.history_dt_s * NS_PER_S)
-        frames_s = (settings.num_frames - 1) * settings.frame_dt_s - settings.frame_tolerance_s
+    Args:
+        config: what the node needs for an observation.
+        max_rate_hz: the node's limit; 0 for none.
+    """
+
+    def __init__(self, config: ObservationConfig, max_rate_hz: float = 0.0) -> None:
+        self._history_ns = round((config.num_history - 1) * config.history_dt_s * NS_PER_S)
+        frames_s = (config.num_frames - 1) * config.frame_dt_s - config.frame_tolerance_s
         self._frames_ns = round(max(frames_s, 0.0) * NS_PER_S)
-        self._period_ns = round(0.9 / settings.max_rate_hz * NS_PER_S) if settings.max_rate_hz else 0
+        self._period_ns = round(0.9 / max_rate_hz * NS_PER_S) if max_rate_hz else 0
         self._first_frame_ns: int | None = None
         self._frame_ns = 0
         self._first_pose_ns: int | None = None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Protocol
 
 from reasoning_vla_ros.planning.camera_rig import CameraRig
 from reasoning_vla_ros.planning.observation import Observation
 from reasoning_vla_ros.planning.plan import Plan
-from reasoning_vla_ros.planning.rig_differences import trained_rig
+from reasoning_vla_ros.planning.rig_differences import ALPAMAYO_FRAMES, trained_frames, trained_rig
 from reasoning_vla_ros.ros.parameters import PlannerParameters
 
 
@@ -36,6 +37,28 @@ def trained_rig_of(planner: PlannerLike) -> CameraRig | None:
     """
     model = getattr(planner, "model", None)
     return None if model is None else trained_rig(model.config)
+
+
+def trained_frames_of(planner: PlannerLike) -> tuple[int, float]:
+    """Frames a camera and seconds between them of the training of the planner's model; Alpamayo's where nothing tells.
+
+    Raises:
+        RigError: as :func:`trained_rig_of`.
+    """
+    model = getattr(planner, "model", None)
+    return ALPAMAYO_FRAMES if model is None else trained_frames(model.config)
+
+
+def trained_frames_at(model_path: str) -> tuple[int, float]:
+    """The same of the model at a path or of a hub id; only its config is read.
+
+    Raises:
+        FileNotFoundError: no such model.
+        RigError: as :func:`trained_rig_of`.
+    """
+    from reasoning_vla_ros.planning.model_loading import model_config
+
+    return trained_frames(SimpleNamespace(**model_config(model_path)))
 
 
 def load_planner(parameters: PlannerParameters) -> PlannerLike:

@@ -10,6 +10,7 @@ from reasoning_vla_ros.planning.camera_rig import CameraRig, RigError
 from reasoning_vla_ros.planning.observation_builder import ObservationConfig
 from reasoning_vla_ros.planning.placement import OFFLOADS
 from reasoning_vla_ros.planning.quantization import QUANTIZATIONS
+from reasoning_vla_ros.planning.rig_differences import ALPAMAYO_FRAMES
 from reasoning_vla_ros.planning.settings import (
     ACTION_DECODERS,
     FLOW_SOLVERS,
@@ -134,8 +135,12 @@ class PlannerParameters(ParameterValues):
         "raw", "compressed takes sensor_msgs/CompressedImage on ~/input/<name>/image/compressed.",
         choices=("raw", "compressed"),
     )  # fmt: skip
-    num_frames: int = parameter(4, "Frames per camera in an observation.", minimum=1, maximum=64)
-    frame_dt_s: float = parameter(0.1, "Step between those frames, seconds.", minimum=0.001, maximum=10.0)
+    num_frames: int = parameter(
+        0, "Frames per camera in an observation; 0 for as many as in the model's training.", minimum=0, maximum=64
+    )
+    frame_dt_s: float = parameter(
+        0.0, "Step between those frames, seconds; 0 for that of the model's training.", minimum=0.0, maximum=10.0
+    )
     num_history: int = parameter(16, "Ego poses in an observation, the last one at t0.", minimum=1, maximum=1000)
     history_dt_s: float = parameter(0.1, "Step between those poses, seconds.", minimum=0.001, maximum=10.0)
     frame_tolerance_s: float = parameter(
@@ -192,14 +197,21 @@ class PlannerParameters(ParameterValues):
             )
         return rig
 
-    def observation_config(self) -> ObservationConfig:
-        """What an observation consists of. Raises ParameterError."""
+    def observation_config(self, trained_frames: tuple[int, float] = ALPAMAYO_FRAMES) -> ObservationConfig:
+        """What an observation consists of.
+
+        Args:
+            trained_frames: frames a camera and their step, seconds, of the model's training: for parameters that are 0.
+
+        Raises:
+            ParameterError: a rig file that is missing or wrong, or values that do not go together.
+        """
         rig = self.rig()
         try:
             return ObservationConfig(
                 cameras=parse_cameras(self.cameras if rig is None else rig.parameter),
-                num_frames=self.num_frames,
-                frame_dt_s=self.frame_dt_s,
+                num_frames=self.num_frames or trained_frames[0],
+                frame_dt_s=self.frame_dt_s or trained_frames[1],
                 num_history=self.num_history,
                 history_dt_s=self.history_dt_s,
                 frame_tolerance_s=self.frame_tolerance_s,

@@ -29,7 +29,13 @@ from reasoning_vla_ros.ros.fallback import HeldPlan, fallback_plan
 from reasoning_vla_ros.ros.inputs import Inputs, PlanRequest
 from reasoning_vla_ros.ros.late_plans import without_past_plans
 from reasoning_vla_ros.ros.log_throttle import LogThrottle
-from reasoning_vla_ros.ros.model_loading import PlannerFactory, PlannerLike, load_planner, trained_rig_of
+from reasoning_vla_ros.ros.model_loading import (
+    PlannerFactory,
+    PlannerLike,
+    load_planner,
+    trained_frames_of,
+    trained_rig_of,
+)
 from reasoning_vla_ros.ros.outputs import Outputs, diagnostics_to_msg
 from reasoning_vla_ros.ros.parameter_table import ParameterTable
 from reasoning_vla_ros.ros.parameters import PlannerParameters
@@ -108,8 +114,9 @@ class PlannerNode(LifecycleNode):
         begin_s = time.monotonic()
         try:
             parameters = self._table.read()
-            config = parameters.observation_config()
+            parameters.observation_config()  # what is wrong with it is told before minutes go into loading a model
             planner = self._planner_factory(parameters)
+            config = parameters.observation_config(trained_frames_of(planner))
             rig = RigHealth(config, parameters.rig(), trained_rig_of(planner))
         # A model folder or a plugin can fail in any way; the node stays, to be configured again.
         except Exception as error:

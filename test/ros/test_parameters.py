@@ -6,8 +6,10 @@ import dataclasses
 
 import pytest
 
+from reasoning_vla_ros.models.shipped_models import DEFAULT_MODEL
 from reasoning_vla_ros.planning.observation_builder import ObservationConfig
 from reasoning_vla_ros.planning.settings import PlannerSettings
+from reasoning_vla_ros.ros.model_loading import trained_frames_at
 from reasoning_vla_ros.ros.parameters import (
     ParameterError,
     PlannerParameters,
@@ -32,6 +34,13 @@ def test_defaults_are_those_of_planning() -> None:
     config = PlannerParameters().observation_config()
     assert config == ObservationConfig(cameras=config.cameras)
     assert PlannerParameters().planner_settings() == PlannerSettings()
+
+
+def test_frames_are_those_of_the_models_training_unless_told() -> None:
+    assert trained_frames_at(DEFAULT_MODEL) == (2, 0.8)
+    for told, needed in (({}, (2, 0.8)), ({"num_frames": 3}, (3, 0.8)), ({"frame_dt_s": 0.2}, (2, 0.2))):
+        config = PlannerParameters(**told).observation_config(trained_frames_at(DEFAULT_MODEL))
+        assert (config.num_frames, config.frame_dt_s) == needed
 
 
 def test_all_problems_are_told_at_once() -> None:
