@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,14 +13,18 @@ from reasoning_vla_ros.cli.common import app, console, says_what_is_wrong
 
 if TYPE_CHECKING:
     from reasoning_vla_ros.datasets.training_samples import Samples
+    from reasoning_vla_ros.simulation.drives import Drive, DriveSettings
     from reasoning_vla_ros.training.data_config import DrivesConfig
 
 
 def simulated_drives(config: DrivesConfig) -> tuple[Samples, Samples]:
-    """Drives of the expert to train on, and undisturbed ones to evaluate on."""
+    """Drives of the expert to train on, with those of a model if there are to be any, and undisturbed ones to evaluate
+    on."""
     from rich.progress import Progress
+    from torch.utils.data import ConcatDataset
 
-    from reasoning_vla_ros.simulation.drive_samples import DriveSamples, DriveSettings
+    from reasoning_vla_ros.simulation.drive_samples import DriveSamples
+    from reasoning_vla_ros.simulation.drives import DriveSettings, make_drives
     from reasoning_vla_ros.simulation.scenarios import SCENARIOS
 
     settings = DriveSettings(
@@ -31,23 +36,46 @@ def simulated_drives(config: DrivesConfig) -> tuple[Samples, Samples]:
         stride=config.stride,
         disturbed_share=config.disturbed_share,
     )
+    undisturbed = replace(settings, disturbed_share=0.0)
     with Progress(console=console) as progress:
 
-        def drives(what: str, count: int, seed: int, settings: DriveSettings) -> DriveSamples:
+        def showing(what: str, count: int) -> Callable[[int, int], None]:
             task = progress.add_task(what, total=count)
-            return DriveSamples(
-                count,
-                seed,
-                settings,
-                jobs=config.jobs,
-                on_progress=lambda done, _: progress.update(task, completed=done),
-            )
+            return lambda done, _: progress.update(task, completed=done)
 
-        samples = drives("Driving", config.count, config.seed, settings)
-        if not config.evaluation_count:
-            return samples, []
-        held_out = replace(settings, disturbed_share=0.0)
-        return samples, drives("To evaluate", config.evaluation_count, config.evaluation_seed, held_out)
+        drives = make_drives(config.count, config.seed, settings, config.jobs, showing("Driving", config.count))
+        samples: Samples = DriveSamples(drives, settings)
+        held_out: Samples = []
+        if count := config.evaluation_count:
+            drives = make_drives(count, config.evaluation_seed, undisturbed, config.jobs, showing("To evaluate", count))
+            held_out = DriveSamples(drives, undisturbed)
+        if count := config.corrections.count:
+            drives = corrected_drives(config, settings, showing(f"{config.corrections.model} drives", count))
+            repeated = [DriveSamples(drives, settings)] * config.corrections.repeat
+            samples = ConcatDataset([samples, *repeated])  # type: ignore[list-item]
+    return samples, held_out
+
+
+def corrected_drives(
+    config: DrivesConfig, settings: DriveSettings, on_progress: Callable[[int, int], None]
+) -> list[Drive]:
+    """Drives of the model that the config's corrections name."""
+    from reasoning_vla_ros.closed_loop.corrected_drives import make_corrected_drives
+    from reasoning_vla_ros.closed_loop.planner_source import ModelPlanners
+    from reasoning_vla_ros.closed_loop.settings import EvaluationSettings
+    from reasoning_vla_ros.planning.observation_builder import ObservationConfig
+
+    observation = ObservationConfig(((1, "front"),), config.num_frames, config.frame_dt_s, config.num_history)
+    chosen = config.corrections
+    return make_corrected_drives(
+        chosen.count,
+        chosen.seed,
+        ModelPlanners(chosen.model),
+        EvaluationSettings(scenarios=settings.scenarios, observation=observation, drive_s=config.episode_s),
+        stride=chosen.stride,
+        jobs=config.jobs,
+        on_progress=on_progress,
+    )
 
 
 @app.command()

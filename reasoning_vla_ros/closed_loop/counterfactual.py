@@ -13,7 +13,8 @@ from reasoning_vla_ros.closed_loop.settings import HORIZON, EvaluationSettings
 from reasoning_vla_ros.planning.plan import Plan
 from reasoning_vla_ros.planning.seeds import plan_seed
 from reasoning_vla_ros.simulation.claims import claims_in
-from reasoning_vla_ros.simulation.drive_samples import DT_S, Drive, make_drive, observation_at
+from reasoning_vla_ros.simulation.drive_samples import observation_at
+from reasoning_vla_ros.simulation.drives import DT_S, Drive, make_drive
 from reasoning_vla_ros.simulation.expert import ExpertDriver
 from reasoning_vla_ros.simulation.expert_planner import ExpertPlanner
 from reasoning_vla_ros.simulation.reason_checker import DISTANCE_M, DISTANCE_SHARE, is_true

@@ -19,7 +19,7 @@ from reasoning_vla_ros.closed_loop.planner_source import PlannerSource
 from reasoning_vla_ros.closed_loop.settings import HORIZON, EvaluationSettings
 from reasoning_vla_ros.evaluation.baselines.constant_turn_rate import ConstantTurnRate
 from reasoning_vla_ros.geometry.rotations import matrix_to_yaw, yaw_to_matrix
-from reasoning_vla_ros.simulation.drive_samples import DT_S, make_drive
+from reasoning_vla_ros.simulation.drives import DT_S, make_drive
 from reasoning_vla_ros.simulation.expert import relative_to
 
 TIMES_S = np.arange(1, HORIZON + 1) * DT_S
@@ -49,14 +49,14 @@ class Motions:
 
 @dataclass(frozen=True)
 class MotionTask:
-    """How the ego moves along one drive of the expert; half of the drives have pushes, as what models train on."""
+    """How the ego moves along one drive of the expert; most of the drives have pushes, as what models train on."""
 
     scenario: str
     seed: int
 
     def run(self, source: PlannerSource, settings: EvaluationSettings) -> Motions:
         """See :class:`Motions`."""
-        drives = settings.drives(0.5)
+        drives = settings.drives(settings.ego_mlp_disturbed_share)
         drive = make_drive(self.scenario, self.seed, drives)
         histories, rotations, futures = [], [], []
         for step in drive.sample_steps[::EVERY]:

@@ -15,7 +15,8 @@ from reasoning_vla_ros.closed_loop.settings import EvaluationSettings
 from reasoning_vla_ros.geometry.rotations import matrix_to_yaw
 from reasoning_vla_ros.planning.plan import Plan
 from reasoning_vla_ros.planning.seeds import plan_seed
-from reasoning_vla_ros.simulation.drive_samples import make_drive, observation_at
+from reasoning_vla_ros.simulation.drive_samples import observation_at
+from reasoning_vla_ros.simulation.drives import make_drive
 from reasoning_vla_ros.simulation.expert import ExpertDriver
 from reasoning_vla_ros.simulation.navigation_text import navigation_text
 from reasoning_vla_ros.simulation.scenarios import ScenarioSettings

@@ -14,7 +14,8 @@ from reasoning_vla_ros.closed_loop.settings import EvaluationSettings
 from reasoning_vla_ros.planning.observation import Observation
 from reasoning_vla_ros.planning.plan import Plan
 from reasoning_vla_ros.planning.seeds import plan_seed
-from reasoning_vla_ros.simulation.drive_samples import DT_S, make_drive, sample_at
+from reasoning_vla_ros.simulation.drive_samples import sample_at
+from reasoning_vla_ros.simulation.drives import DT_S, make_drive
 from reasoning_vla_ros.simulation.expert import ExpertDriver
 from reasoning_vla_ros.simulation.world import World
 

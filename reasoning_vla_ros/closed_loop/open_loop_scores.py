@@ -12,7 +12,7 @@ from reasoning_vla_ros.closed_loop.ego_mlp import TIMES_S, EgoMLP, Motions
 from reasoning_vla_ros.closed_loop.open_loop import PlannedInstant
 from reasoning_vla_ros.evaluation.baselines import Baseline, ConstantTurnRate, ConstantVelocity
 from reasoning_vla_ros.evaluation.metrics.displacement import average_displacement
-from reasoning_vla_ros.simulation.drive_samples import DT_S
+from reasoning_vla_ros.simulation.drives import DT_S
 
 HORIZONS_S = (3.0, 6.4)
 BASELINES: dict[str, Baseline] = {

@@ -61,7 +61,7 @@ def record_drives(
         seed: 0 to 4,999; see :mod:`closed_loop.seeds`.
         scenarios: by name.
         duration_s: of each at most; a drive ends with its route.
-        view: the camera, 256 x 128 pixels and 100° by default.
+        view: the camera, FRONT_CAMERA by default.
         overwrite: replace bags that are there.
         on_drive: called with each.
 

@@ -1,6 +1,6 @@
 """Which worlds are whose, so that nothing is scored on what it was trained on, whatever the seed.
 
-A world's seed is family * 1,000,000 + index, as in `simulation.drive_samples.DriveSamples`:
+A world's seed is family * 1,000,000 + index, as in `simulation.drives.make_drives`:
 
 - families 0 to 4,999: drives to train on. The shipped model's are 1 to 99, `simulate --record --seed S` records S;
 - family 5,000: what the ego-history baseline is trained on;

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from reasoning_vla_ros.planning.observation_builder import ObservationConfig
-from reasoning_vla_ros.simulation.drive_samples import DT_S, DriveSettings
+from reasoning_vla_ros.simulation.drives import DT_S, DriveSettings
 from reasoning_vla_ros.simulation.road_view import PinholeCamera
 from reasoning_vla_ros.simulation.scenarios import SCENARIOS
 from reasoning_vla_ros.simulation.scene_view import FRONT_CAMERA, SceneView
 
-# What the shipped model sees: one camera, a frame now and one 0.4 s ago.
-FRONT_OBSERVATION = ObservationConfig(((1, "front"),), num_frames=2, frame_dt_s=0.4)
+# What the shipped model sees: one camera, a frame now and one 0.8 s ago.
+FRONT_OBSERVATION = ObservationConfig(((1, "front"),), num_frames=2, frame_dt_s=0.8)
 HORIZON = 64
 
 
@@ -34,6 +34,7 @@ class EvaluationSettings:
         drive_s: length of the expert's drives that are planned on.
         stride_s: of these drives between plans.
         ego_mlp_drives, ego_mlp_steps: what the ego-history baseline is trained on, and how long.
+        ego_mlp_disturbed_share: of these drives; as of those that the shipped model was trained on.
     """
 
     episodes: int = 20
@@ -49,6 +50,7 @@ class EvaluationSettings:
     stride_s: float = 2.0
     ego_mlp_drives: int = 400
     ego_mlp_steps: int = 3000
+    ego_mlp_disturbed_share: float = 0.8
 
     def __post_init__(self) -> None:
         for name in ("episodes", "num_samples", "ego_mlp_drives", "ego_mlp_steps"):

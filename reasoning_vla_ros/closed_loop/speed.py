@@ -15,7 +15,8 @@ from reasoning_vla_ros.closed_loop.seeds import evaluation_seed
 from reasoning_vla_ros.closed_loop.settings import EvaluationSettings
 from reasoning_vla_ros.planning.observation import Observation
 from reasoning_vla_ros.planning.plan import StageSeconds
-from reasoning_vla_ros.simulation.drive_samples import make_drive, observation_at
+from reasoning_vla_ros.simulation.drive_samples import observation_at
+from reasoning_vla_ros.simulation.drives import make_drive
 from reasoning_vla_ros.simulation.expert import ExpertDriver
 from reasoning_vla_ros.simulation.world import World
 

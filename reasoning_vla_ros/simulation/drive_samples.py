@@ -1,12 +1,8 @@
-"""Training samples from the world: what the expert saw, said and did, drawn when a sample is asked for."""
+"""Training samples from drives: what was seen, said and driven, drawn when a sample is asked for."""
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
-from itertools import repeat
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,132 +10,39 @@ from numpy.typing import NDArray
 from reasoning_vla_ros.datasets.training_samples import TrainingSample
 from reasoning_vla_ros.geometry.rotations import yaw_to_matrix
 from reasoning_vla_ros.planning.observation import CameraFrames, Observation
-from reasoning_vla_ros.simulation.expert import ExpertDriver, relative_to
-from reasoning_vla_ros.simulation.navigation_text import navigation_text
-from reasoning_vla_ros.simulation.pushes import Pushes
-from reasoning_vla_ros.simulation.reasons import reason_text
-from reasoning_vla_ros.simulation.scenarios import SCENARIOS, ScenarioSettings
+from reasoning_vla_ros.simulation.drives import DT_S, Drive, DriveSettings
+from reasoning_vla_ros.simulation.expert import relative_to
+from reasoning_vla_ros.simulation.kept_pictures import KeptPictures
 from reasoning_vla_ros.simulation.scene_view import FRONT_CAMERA, SceneView
-from reasoning_vla_ros.simulation.world import World
-from reasoning_vla_ros.simulation.world_state import WorldState
 
-DT_S = 0.1
 EPISODE_NS = 10**12  # stamps of different episodes lie so far apart
-
-
-@dataclass(frozen=True)
-class DriveSettings:
-    """What samples are made of.
-
-    Attributes:
-        scenarios: by name; all by default, in equal shares.
-        episode_s: length of a drive.
-        num_frames, frame_dt_s: frames of the front camera and their step, a multiple of 0.1 s.
-        num_history: ego poses at 0.1 s.
-        horizon: waypoints of the future at 0.1 s.
-        stride: steps of 0.1 s between samples.
-        disturbed_share: of the drives in which the ego is pushed off its way now and then, so that the expert shows
-            how to come back.
-        settings: of the scenarios.
-    """
-
-    scenarios: tuple[str, ...] = tuple(SCENARIOS)
-    episode_s: float = 30.0
-    num_frames: int = 2
-    frame_dt_s: float = 0.4
-    num_history: int = 16
-    horizon: int = 64
-    stride: int = 1
-    disturbed_share: float = 0.5
-    settings: ScenarioSettings = ScenarioSettings()  # noqa: RUF009 (frozen)
-
-    def __post_init__(self) -> None:
-        if unknown := [name for name in self.scenarios if name not in SCENARIOS]:
-            raise ValueError(f"no scenarios {unknown}; there are {sorted(SCENARIOS)}")
-        if not self.scenarios:
-            raise ValueError("at least one scenario is needed, got none")
-        if abs(self.frame_step * DT_S - self.frame_dt_s) > 1e-9 or self.frame_step < 1:
-            raise ValueError(f"frame_dt_s must be a multiple of {DT_S} s, got {self.frame_dt_s}")
-        if self.stride < 1:
-            raise ValueError(f"stride must be at least 1, got {self.stride}")
-        if not 0 <= self.disturbed_share <= 1:
-            raise ValueError(f"disturbed_share must lie in [0, 1], got {self.disturbed_share}")
-        if self.episode_s <= (self.first_step + self.horizon) * DT_S:
-            least = (self.first_step + self.horizon) * DT_S
-            raise ValueError(f"episode_s must be more than {least:.1f} s, history and horizon, got {self.episode_s}")
-
-    @property
-    def frame_step(self) -> int:
-        """Steps of the world between frames."""
-        return round(self.frame_dt_s / DT_S)
-
-    @property
-    def first_step(self) -> int:
-        """The first step that has its whole history and all its frames."""
-        return max(self.num_history - 1, (self.num_frames - 1) * self.frame_step)
-
-
-@dataclass(frozen=True)
-class Moment:
-    """What of a step a sample needs: the state without what is not drawn, texts, and whether it may be learned."""
-
-    state: WorldState
-    reasoning: str
-    meta_action: str
-    navigation: str
-    is_pushed: bool
-
-
-@dataclass(frozen=True)
-class Drive:
-    """A drive of the expert: its moments, poses (x, y, yaw) in the map [N + 1, 3], and the steps that are samples."""
-
-    scenario: str
-    seed: int
-    moments: tuple[Moment, ...]
-    poses_in_map: NDArray[np.float64]
-    sample_steps: tuple[int, ...]
+PictureAt = Callable[[int], NDArray[np.uint8]]  # the picture of a step
 
 
 class DriveSamples:
-    """Samples of many drives; the same arguments give the same samples.
+    """Samples of many drives.
 
-    Drives are made when this is; pictures are drawn when a sample is asked for.
+    Pictures are drawn when a sample is asked for, and kept.
 
     Args:
-        num_drives: how many; drive i is of scenario i modulo their number.
-        seed: the drives' seeds are seed * 1,000,000 + i.
-        settings: see :class:`DriveSettings`.
+        drives: see :func:`simulation.drives.make_drives`.
+        settings: that they were made with.
         view: the front camera.
-        jobs: processes that make the drives.
-        on_progress: called with drives made and drives in all.
+
+    Raises:
+        ValueError: drives without a single sample.
     """
 
     def __init__(
-        self,
-        num_drives: int,
-        seed: int,
-        settings: DriveSettings | None = None,
-        view: SceneView | None = None,
-        on_progress: Callable[[int, int], None] | None = None,
-        jobs: int = 1,
+        self, drives: Sequence[Drive], settings: DriveSettings | None = None, view: SceneView | None = None
     ) -> None:
-        for name, value in (("num_drives", num_drives), ("jobs", jobs)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        self.drives = list(drives)
         self.settings = settings or DriveSettings()
         self.view = view or SceneView(FRONT_CAMERA)
-        names = self.settings.scenarios
-        scenarios = [names[index % len(names)] for index in range(num_drives)]
-        seeds = [seed * 1_000_000 + index for index in range(num_drives)]
-        self.drives: list[Drive] = []
-        for drive in _in_order(jobs, scenarios, seeds, self.settings):
-            self.drives.append(drive)
-            if on_progress is not None:
-                on_progress(len(self.drives), num_drives)
         self.index = [(drive, step) for drive, made in enumerate(self.drives) for step in made.sample_steps]
+        self.pictures = KeptPictures(self._draw)
         if not self.index:
-            raise ValueError(f"{num_drives} drives of {self.settings.episode_s} s gave not one sample")
+            raise ValueError(f"{len(self.drives)} drives of {self.settings.episode_s} s gave not one sample")
 
     def __len__(self) -> int:
         return len(self.index)
@@ -147,7 +50,11 @@ class DriveSamples:
     def __getitem__(self, index: int, /) -> TrainingSample:
         """The sample of that index; its `t0_ns` tells the drive and the step."""
         number, step = self.index[index]
-        return sample_at(self.drives[number], step, self.settings, self.view, number)
+        return sample_at(self.drives[number], step, self.settings, lambda at: self.pictures[number, at], number)
+
+    def _draw(self, key: tuple[int, int]) -> NDArray[np.uint8]:
+        number, step = key
+        return self.view.render(self.drives[number].moments[step].state)
 
     def texts(self) -> list[str]:
         """All texts of the samples: reasons, meta actions, navigation."""
@@ -155,11 +62,13 @@ class DriveSamples:
         return [text for each in moments for text in (each.reasoning, each.meta_action, each.navigation)]
 
 
-def sample_at(drive: Drive, step: int, settings: DriveSettings, view: SceneView, number: int = 0) -> TrainingSample:
-    """The sample of a step of a drive; `number` tells the stamps of drives apart."""
+def sample_at(
+    drive: Drive, step: int, settings: DriveSettings, view: SceneView | PictureAt, number: int = 0
+) -> TrainingSample:
+    """The sample of a step of a drive; see :func:`observation_at`."""
     moment = drive.moments[step]
     x, y, yaw = (float(value) for value in drive.poses_in_map[step])
-    future = drive.poses_in_map[step + 1 : step + 1 + settings.horizon]
+    future = drive.future(step, settings.horizon)
     future_xyz, future_yaw = relative_to(future, (x, y), yaw)
     return TrainingSample(
         observation_at(drive, step, settings, view, number),
@@ -170,13 +79,22 @@ def sample_at(drive: Drive, step: int, settings: DriveSettings, view: SceneView,
     )
 
 
-def observation_at(drive: Drive, step: int, settings: DriveSettings, view: SceneView, number: int = 0) -> Observation:
-    """What is seen at a step of a drive, from :attr:`DriveSettings.first_step` on."""
+def observation_at(
+    drive: Drive, step: int, settings: DriveSettings, view: SceneView | PictureAt, number: int = 0
+) -> Observation:
+    """What is seen at a step of a drive, from :attr:`DriveSettings.first_step` on.
+
+    Args:
+        drive, step, settings: as said.
+        view: the front camera, or what gives its picture of a step.
+        number: tells the stamps of drives apart.
+    """
     x, y, yaw = (float(value) for value in drive.poses_in_map[step])
     history = drive.poses_in_map[step - settings.num_history + 1 : step + 1]
     history_xyz, history_yaw = relative_to(history, (x, y), yaw)
     steps = [step - back * settings.frame_step for back in range(settings.num_frames - 1, -1, -1)]
-    images = np.stack([view.render(drive.moments[each].state) for each in steps])
+    picture = view if callable(view) else lambda at: view.render(drive.moments[at].state)
+    images = np.stack([picture(each) for each in steps])
     return Observation(
         t0_ns=_stamp_ns(number, step),
         cameras=(CameraFrames(1, "front", images, tuple(_stamp_ns(number, each) for each in steps)),),
@@ -184,60 +102,6 @@ def observation_at(drive: Drive, step: int, settings: DriveSettings, view: Scene
         history_rot=yaw_to_matrix(history_yaw).astype(np.float32),
         dt_s=DT_S,
         instruction=drive.moments[step].navigation,
-    )
-
-
-def _in_order(jobs: int, scenarios: list[str], seeds: list[int], settings: DriveSettings) -> Iterator[Drive]:
-    """The drives, in the order of their seeds."""
-    if jobs == 1:
-        yield from map(make_drive, scenarios, seeds, repeat(settings))
-        return
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(make_drive, scenarios, seeds, repeat(settings), chunksize=4)
-
-
-def make_drive(
-    scenario: str,
-    seed: int,
-    settings: DriveSettings,
-    on_step: Callable[[int, World, ExpertDriver], None] | None = None,
-) -> Drive:
-    """The expert drives one world; drives in which it fails keep what lies well before that.
-
-    Args:
-        scenario, seed, settings: of the world and the drive.
-        on_step: called with each step, and the world and the expert as they are before it.
-    """
-    world, driver = World(scenario, seed, settings.settings), ExpertDriver()
-    rng = np.random.default_rng([seed, 11])
-    pushes = Pushes(rng, settings.episode_s if rng.random() < settings.disturbed_share else 0.0)
-    poses = [(*world.ego.xy, world.ego.yaw_rad)]
-    moments: list[Moment] = []
-    for step in range(round(settings.episode_s / DT_S)):
-        if on_step is not None:
-            on_step(step, world, driver)
-        state = world.state()
-        decision = driver.decide(world, state)
-        command, is_pushed = pushes.disturb(decision.command, state)
-        reasoning = reason_text(decision, np.random.default_rng([seed, step]))
-        drawn = replace(state, route=state.route[:0], side_routes={"left": None, "right": None})
-        moments.append(Moment(drawn, reasoning, str(decision.meta_action), navigation_text(state), is_pushed))
-        world.step(command, DT_S)
-        poses.append((*world.ego.xy, world.ego.yaw_rad))
-        if world.has_collided or world.has_left_road or world.is_finished:
-            break
-    failed = world.has_collided or world.has_left_road
-    return Drive(scenario, seed, tuple(moments), np.array(poses), _sample_steps(moments, settings, failed))
-
-
-def _sample_steps(moments: Sequence[Moment], settings: DriveSettings, failed: bool) -> tuple[int, ...]:
-    """Steps whose whole future the expert drove undisturbed, and that did not lead to a failure."""
-    last = len(moments) - settings.horizon - (settings.horizon if failed else 0)
-    pushed = np.array([moment.is_pushed for moment in moments], bool)
-    return tuple(
-        step
-        for step in range(settings.first_step, last + 1, settings.stride)
-        if not pushed[step : step + settings.horizon].any()
     )
 
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
 from rich.console import Console
 from rich.status import Status
 from torch.utils.data import ConcatDataset, Subset
@@ -32,6 +35,7 @@ from reasoning_vla_ros.training.trainer import Trainer
 
 # Waypoints of models whose action space has no fixed number of them, at the history's step.
 DEFAULT_WAYPOINTS, DEFAULT_DT_S = 64, 0.1
+LONGEST_MAKING = timedelta(hours=6)  # that processes wait for each other
 
 # Opens a bag; `evaluation.recording.Recording` with a data config's cameras, odometry and frames.
 OpenBag = Callable[[str, DataConfig], DrivenRecording]
@@ -107,16 +111,23 @@ def _model_and_samples(
             dtype = "float32" if config.mixed_precision == "no" else "bfloat16"
             model = load_model(config.model, vlm=config.vlm, device="cpu", dtype=dtype)
         if config.data.drives is not None:
-            return model, *make_drives(config.data.drives)
+            return model, *_made_once(partial(make_drives, config.data.drives), config.device)
         return model, *samples_of_bags(config.data, open_bag, waypoint_times_s(model), console)
     if config.data.drives is not None:
-        samples, evaluation_samples = make_drives(config.data.drives)
+        samples, evaluation_samples = _made_once(partial(make_drives, config.data.drives), config.device)
     else:
         times_s = np.arange(1, DEFAULT_WAYPOINTS + 1) * DEFAULT_DT_S
         samples, evaluation_samples = samples_of_bags(config.data, open_bag, times_s, console)
     with console.status("Making a model") as status:
         model = make_new_model(config.new_model, samples, folder, config.seed, partial(_show_looked_at, status))
     return model, samples, evaluation_samples
+
+
+def _made_once(make: Callable[[], tuple[Samples, Samples]], device: str) -> tuple[Samples, Samples]:
+    """Samples that the first process makes, with all the cores, and gives to the others."""
+    state = PartialState(cpu=device == "cpu", timeout=LONGEST_MAKING)
+    made: list[Any] = [make() if state.is_main_process else None]
+    return broadcast_object_list(made)[0] if state.num_processes > 1 else made[0]
 
 
 def _show_looked_at(status: Status, count: int, of: int) -> None:

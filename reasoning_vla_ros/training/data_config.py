@@ -14,8 +14,35 @@ def require(holds: bool, name: str, value: object, needed: str) -> None:
 
 
 @dataclass(frozen=True)
+class CorrectionsConfig:
+    """Drives of a model with the expert's corrections, as `closed_loop.corrected_drives` makes them.
+
+    Attributes:
+        model: folder, name or hub id of who drives.
+        count: of drives; 0 for none.
+        seed: of the drives.
+        stride: a sample every so many steps of 0.1 s.
+        repeat: how many times each of these samples counts.
+    """
+
+    model: str = ""
+    count: int = 0
+    seed: int = 3
+    stride: int = 5
+    repeat: int = 1
+
+    def __post_init__(self) -> None:
+        require(self.count >= 0, "data.drives.corrections.count", self.count, "at least 0")
+        for name in ("stride", "repeat"):
+            value = getattr(self, name)
+            require(value >= 1, f"data.drives.corrections.{name}", value, "at least 1")
+        if self.count and not self.model:
+            raise TrainingError("data.drives.corrections.model is empty, needed who drives: a folder, name or hub id")
+
+
+@dataclass(frozen=True)
 class DrivesConfig:
-    """Simulated drives to train on, as `simulation.drive_samples` makes them.
+    """Simulated drives to train on, as `simulation.drives` makes them.
 
     Attributes:
         count, evaluation_count: drives to train on and to evaluate on; those to evaluate on are undisturbed.
@@ -27,6 +54,7 @@ class DrivesConfig:
         stride: a sample every so many steps of 0.1 s.
         disturbed_share: of the drives in which the ego is pushed off its way now and then.
         jobs: processes that make them.
+        corrections: drives of a model to train on as well; see :class:`CorrectionsConfig`.
     """
 
     count: int = 1000
@@ -36,17 +64,22 @@ class DrivesConfig:
     scenarios: tuple[str, ...] = ()
     episode_s: float = 30.0
     num_frames: int = 2
-    frame_dt_s: float = 0.4
+    frame_dt_s: float = 0.8
     num_history: int = 16
     stride: int = 1
     disturbed_share: float = 0.5
     jobs: int = 1
+    corrections: CorrectionsConfig = CorrectionsConfig()
 
     def __post_init__(self) -> None:
         for name in ("count", "num_frames", "num_history", "stride", "jobs"):
             require(getattr(self, name) >= 1, f"data.drives.{name}", getattr(self, name), "at least 1")
         require(self.evaluation_count >= 0, "data.drives.evaluation_count", self.evaluation_count, "at least 0")
         require(self.evaluation_seed != self.seed, "data.drives.evaluation_seed", self.evaluation_seed, "another seed")
+        if self.corrections.count:
+            others = (self.seed, self.evaluation_seed)
+            seed = self.corrections.seed
+            require(seed not in others, "data.drives.corrections.seed", seed, "another seed")
 
 
 @dataclass(frozen=True)
@@ -63,7 +96,7 @@ class DataConfig:
         rig: rig file, or the name of one in the package, that gives the cameras instead.
         odometry: its topic; by default the only one.
         num_frames: frames a camera.
-        instruction: navigation text of every sample.
+        instruction: navigation text of every sample; by default what a bag's own topic named `instruction` says.
         reasoning_file: JSONL with the texts, `{"t0_ns": …, "reasoning": "…", "meta_action": "…"}` a line.
         reasoning_topic: topic of the bags with the texts, std_msgs/String or ReasoningTrace.
         reasoning_tolerance_s: how far a text may lie from the instant that it is taken for.

@@ -13,7 +13,8 @@ from reasoning_vla_ros.closed_loop.jobs import Workers
 from reasoning_vla_ros.closed_loop.reasoning import check_text
 from reasoning_vla_ros.closed_loop.scores import driving_scores, text_scores
 from reasoning_vla_ros.closed_loop.seeds import evaluation_seed
-from reasoning_vla_ros.simulation.drive_samples import make_drive, observation_at
+from reasoning_vla_ros.simulation.drive_samples import observation_at
+from reasoning_vla_ros.simulation.drives import make_drive
 from reasoning_vla_ros.simulation.scenarios import ScenarioSettings
 
 

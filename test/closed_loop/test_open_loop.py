@@ -176,7 +176,7 @@ def test_no_world_is_trained_on_and_evaluated_in() -> None:
     evaluated = [evaluation_seed(seed, part, i) for seed in (0, 1, 2, 99) for part in PARTS for i in (0, 999_999)]
     assert len(set(evaluated)) == len(evaluated)
     assert max(trained) < min(baseline) <= max(baseline) < min(evaluated)
-    assert training_seed(3, 7) == 3_000_007  # those of DriveSamples(seed=3)
+    assert training_seed(3, 7) == 3_000_007  # those of make_drives(2, seed=3)
     for call in (lambda: training_seed(5_000, 0), lambda: training_seed(-1, 0), lambda: ego_mlp_seed(1_000_000)):
         with pytest.raises(ValueError, match="must lie in"):
             call()

@@ -35,13 +35,14 @@ def test_a_recording_is_read_back_with_its_texts(drives: list[RecordedDrive]) ->
     for drive in drives:
         texts = Texts(read_text_topic(drive.path, REASONING_TOPIC), tolerance_s=0.05)
         assert len(texts) == 90
-        recording = Recording(drive.path, observation_options={"num_frames": 2, "frame_dt_s": 0.4})
+        recording = Recording(drive.path, observation_options={"num_frames": 2, "frame_dt_s": 0.8})
         samples = BagSamples(recording, TIMES_S, texts=texts)
         assert 8 <= len(samples) <= 12
         for index in (0, len(samples) - 1):
             sample = samples[index]
             assert sample.reasoning is not None
             assert claims_in(sample.reasoning).causes
+            assert "km/h" in sample.observation.instruction
             assert sample.meta_action.startswith("longitudinal: ")
             assert sample.observation.cameras[0].images.shape == (2, 16, 32, 3)
             assert sample.observation.cameras[0].images.max() > 0

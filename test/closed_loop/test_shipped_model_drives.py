@@ -12,7 +12,8 @@ from reasoning_vla_ros.closed_loop.planner_source import blinded
 from reasoning_vla_ros.closed_loop.settings import FRONT_OBSERVATION
 from reasoning_vla_ros.models.shipped_models import DEFAULT_MODEL
 from reasoning_vla_ros.planning import Planner, PlannerSettings
-from reasoning_vla_ros.simulation.drive_samples import DriveSamples, DriveSettings
+from reasoning_vla_ros.simulation.drive_samples import DriveSamples
+from reasoning_vla_ros.simulation.drives import DriveSettings, make_drives
 from reasoning_vla_ros.simulation.planner_driver import PlannerDriver, drive_by_plans
 from reasoning_vla_ros.simulation.scene_view import SceneView
 from reasoning_vla_ros.simulation.world import World
@@ -25,10 +26,14 @@ def planner() -> Planner:
     )
 
 
+def _samples(num_drives: int, seed: int, settings: DriveSettings) -> DriveSamples:
+    return DriveSamples(make_drives(num_drives, seed, settings), settings)
+
+
 @pytest.fixture(scope="module")
 def samples() -> list[Any]:
     """Undisturbed instants that the model was not trained on."""
-    drives = DriveSamples(3, 7000, DriveSettings(("highway", "curves", "intersection"), 14.0, disturbed_share=0.0))
+    drives = _samples(3, 7000, DriveSettings(("highway", "curves", "intersection"), 14.0, disturbed_share=0.0))
     return [drives[index] for index in range(0, len(drives), len(drives) // 12)]
 
 
@@ -71,7 +76,7 @@ def test_it_stays_on_the_road(planner: Planner) -> None:
 
 def test_the_instruction_is_read(planner: Planner) -> None:
     """The same pictures and motion, another instruction, another way."""
-    drives = DriveSamples(1, 7003, DriveSettings(("intersection",), 14.0, disturbed_share=0.0))
+    drives = _samples(1, 7003, DriveSettings(("intersection",), 14.0, disturbed_share=0.0))
     near = [
         index
         for index, (drive, step) in enumerate(drives.index)

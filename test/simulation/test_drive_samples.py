@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reasoning_vla_ros.simulation.drive_samples import DriveSamples, DriveSettings
+from reasoning_vla_ros.simulation.drive_samples import DriveSamples
+from reasoning_vla_ros.simulation.drives import DriveSettings, make_drives
 from reasoning_vla_ros.simulation.pushes import Pushes
 from reasoning_vla_ros.simulation.world import World
 from reasoning_vla_ros.simulation.world_state import EgoCommand
@@ -15,9 +16,13 @@ from reasoning_vla_ros.simulation.world_state import EgoCommand
 SHORT = DriveSettings(scenarios=("curves", "highway"), episode_s=12.0)
 
 
+def samples_of(num_drives: int, seed: int, settings: DriveSettings = SHORT, jobs: int = 1) -> DriveSamples:
+    return DriveSamples(make_drives(num_drives, seed, settings, jobs), settings)
+
+
 @pytest.fixture(scope="module")
 def samples() -> DriveSamples:
-    return DriveSamples(2, seed=3, settings=SHORT)
+    return samples_of(2, 3)
 
 
 def test_a_sample_is_what_was_seen_said_and_driven(samples: DriveSamples) -> None:
@@ -25,8 +30,8 @@ def test_a_sample_is_what_was_seen_said_and_driven(samples: DriveSamples) -> Non
     number, step = samples.index[5]
     drive, sample = samples.drives[number], samples[5]
     observation = sample.observation
-    assert observation.cameras[0].images.shape == (2, 128, 256, 3)
-    assert np.diff(observation.cameras[0].stamps_ns).tolist() == [400_000_000]
+    assert observation.cameras[0].images.shape == (2, 96, 384, 3)
+    assert np.diff(observation.cameras[0].stamps_ns).tolist() == [800_000_000]
     assert observation.cameras[0].stamps_ns[-1] == observation.t0_ns
     assert observation.history_xyz.shape == (16, 3)
     assert np.abs(observation.history_xyz[-1]).max() < 1e-6
@@ -43,25 +48,38 @@ def test_a_sample_is_what_was_seen_said_and_driven(samples: DriveSamples) -> Non
 
 
 def test_the_same_arguments_give_the_same_samples(samples: DriveSamples) -> None:
-    again = DriveSamples(2, seed=3, settings=SHORT)
+    again = samples_of(2, 3)
     assert again.index == samples.index
     for index in (0, len(samples) - 1):
         first, second = samples[index], again[index]
         assert np.array_equal(first.observation.cameras[0].images, second.observation.cameras[0].images)
         assert np.array_equal(first.future_xyz, second.future_xyz)
         assert first.reasoning == second.reasoning
-    other = DriveSamples(2, seed=4, settings=SHORT)
+    other = samples_of(2, 4)
     assert not np.array_equal(other[0].observation.cameras[0].images, samples[0].observation.cameras[0].images)
 
 
 def test_no_future_holds_a_push() -> None:
-    pushed = DriveSamples(2, seed=0, settings=DriveSettings(scenarios=("curves",), episode_s=24.0, disturbed_share=1.0))
+    pushed = samples_of(2, 0, DriveSettings(("curves",), 24.0, disturbed_share=1.0))
     steps = [moment.is_pushed for drive in pushed.drives for moment in drive.moments]
     assert any(steps)
     for number, step in pushed.index:
         moments = pushed.drives[number].moments
         assert not any(moment.is_pushed for moment in moments[step : step + 64])
     assert len(pushed) > 0
+
+
+def test_a_correction_takes_the_place_of_what_was_driven(samples: DriveSamples) -> None:
+    number, step = samples.index[5]
+    drive = samples.drives[number]
+    # What the expert would do: stay where it is.
+    there = np.repeat(drive.poses_in_map[step : step + 1], 64, axis=0)
+    corrected = replace(drive, sample_steps=(step,), corrections={step: there})
+    (sample,) = (DriveSamples([corrected], SHORT)[index] for index in range(1))
+    assert np.abs(sample.future_xyz).max() < 1e-6
+    assert np.array_equal(sample.observation.history_xyz, samples[5].observation.history_xyz)
+    with pytest.raises(ValueError, match=r"1 drives of 12\.0 s gave not one sample"):
+        DriveSamples([replace(drive, sample_steps=())], SHORT)
 
 
 def test_pushes_come_and_go() -> None:
@@ -94,12 +112,12 @@ def test_settings_that_are_refused(fields: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DriveSettings(**fields)
     with pytest.raises(ValueError, match="num_drives must be at least 1, got 0"):
-        DriveSamples(0, seed=0)
+        make_drives(0, seed=0)
 
 
 def test_several_processes_make_the_same_drives_and_a_stride_leaves_samples_out(samples: DriveSamples) -> None:
     strided = replace(SHORT, stride=4)
-    again = DriveSamples(2, seed=3, settings=strided, jobs=2)
+    again = samples_of(2, 3, strided, jobs=2)
     for one, other in zip(again.drives, samples.drives, strict=True):
         assert np.array_equal(one.poses_in_map, other.poses_in_map)
         assert one.sample_steps == tuple(s for s in other.sample_steps if (s - SHORT.first_step) % 4 == 0)
@@ -107,4 +125,4 @@ def test_several_processes_make_the_same_drives_and_a_stride_leaves_samples_out(
     with pytest.raises(ValueError, match="stride must be at least 1, got 0"):
         replace(SHORT, stride=0)
     with pytest.raises(ValueError, match="jobs must be at least 1, got 0"):
-        DriveSamples(1, 0, SHORT, jobs=0)
+        make_drives(1, 0, SHORT, jobs=0)
