@@ -59,6 +59,33 @@ def test_a_history_is_five_tokens() -> None:
     assert create_tokenizer(tokenizer.to_config()).to_config() == tokenizer.to_config()
 
 
+@given(st.floats(0, 30), st.floats(-4, 3), st.floats(-0.5, 0.5))
+def test_three_numbers_tell_of_the_last_moment(speed: float, acceleration: float, yaw_rate: float) -> None:
+    xyz, rot = driven(speed, acceleration, yaw_rate)
+    tokenizer = create_tokenizer(
+        {"action_space": {"name": "ego_motion", "changes": False}, "action_tokenizer": "uniform"}
+    )
+    space = tokenizer.action_space
+    actions = space.encode(xyz[:, :1], rot[:, :1], xyz, rot)
+    # The speed is that of the middle of the last step.
+    expected = [speed - 0.05 * acceleration, *torch.asinh(torch.tensor([acceleration, yaw_rate / 0.1])).tolist()]
+    assert actions[0, 0].tolist() == pytest.approx(expected, abs=0.06)
+    assert tokenizer.encode(xyz[:, :1], rot[:, :1], xyz, rot).shape == (1, 3)
+    decoded_xyz, decoded_rot = space.decode(xyz[:, :1], rot[:, :1], actions)
+    assert (decoded_xyz - xyz).abs().max() < 0.4
+    assert (decoded_rot - rot).abs().max() < 1e-6
+
+
+def test_a_jerk_long_ago_shows_in_five_numbers_only() -> None:
+    xyz, rot = driven(10.0, 0.0, 0.0)
+    late = xyz.clone()
+    late[:, 0, 0] -= 0.1  # faster in the first step, more than a second ago
+    for changes, same in ((False, True), (True, False)):
+        space = EgoMotionActionSpace(changes=changes)
+        before, after = (space.encode(each[:, :1], rot[:, :1], each, rot) for each in (xyz, late))
+        assert torch.allclose(before, after, atol=1e-9) == same
+
+
 def test_what_does_not_fit() -> None:
     xyz, rot = driven(1.0, 0.0, 0.0)
     space = EgoMotionActionSpace()
