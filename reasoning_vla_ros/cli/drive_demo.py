@@ -18,10 +18,8 @@ from reasoning_vla_ros.simulation.drive_log import DriveLog, gap_text, totals
 # One of each kind, by day and at dusk, with traffic to be minded; chosen by how the expert drives there, by no model.
 TOUR = ("highway:12", "intersection:4", "roundabout:14", "curves:10", "merge:7")
 LEG_S = 12.0
-# What the shipped model was trained with: two frames, and plans that are the most likely ones.
+# The most likely plans, as often as the shipped model plans in its evaluation.
 PLANNER_PARAMETERS = {
-    "num_frames": 2,
-    "frame_dt_s": 0.4,
     "temperature": 0.0,
     "max_reasoning_tokens": 64,
     "max_rate_hz": 2.0,

@@ -34,7 +34,7 @@ def simulate(
     latency: Annotated[float, typer.Option(min=0, help="Seconds of scene time until a plan takes effect.")] = 0.2,
     num_samples: Annotated[int, typer.Option(min=1, help="Candidates a plan.")] = 1,
     num_frames: Annotated[int, typer.Option(min=1, help="Frames of the front camera.")] = 2,
-    frame_step: Annotated[float, typer.Option(help="Seconds between them, a multiple of 0.1.")] = 0.4,
+    frame_step: Annotated[float, typer.Option(help="Seconds between them, a multiple of 0.1.")] = 0.8,
     max_reasoning_tokens: Annotated[int, typer.Option(min=0, help="The reasoning is cut behind so many.")] = 64,
     level_choice: Annotated[
         str, typer.Option(help="Trajectory levels at temperature 0: mode, the most likely, or median.")

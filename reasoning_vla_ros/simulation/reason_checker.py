@@ -13,7 +13,7 @@ from reasoning_vla_ros.simulation.perception import OnPath, on_path, visible
 from reasoning_vla_ros.simulation.sight import Sight
 from reasoning_vla_ros.simulation.world_state import VehicleState, WorldState
 
-# Texts round to 5 m, so 2.5 m is theirs; the rest is what one may be off when judging by eye at 256 x 128 pixels.
+# Texts round to 5 m, so 2.5 m is theirs; the rest is what one may be off when judging by eye in a small picture.
 DISTANCE_M, DISTANCE_SHARE = 5.0, 0.25
 SPEED_MPS = 1.0  # below this, "slower" and "pulling away" cannot be told from a steady distance
 FREE_M = 45.0  # nearer than this a vehicle ahead is plain to see: the expert calls a road free from 60 m on

@@ -29,7 +29,7 @@ BRAKE_LAMP: Color = (255, 24, 16)
 TAIL_LAMP: Color = (92, 20, 24)
 TAIL_LAMP_AT_NIGHT: Color = (136, 14, 14)
 HEADLAMP: Color = (236, 236, 224)
-MIN_LAMP_PX = 1.5  # a lamp outshines its size: this keeps brake lights 40 m away visible at 256 x 128
+MIN_LAMP_PX = 1.5  # a lamp outshines its size: this keeps brake lights 40 m away visible at 384 pixels and 100°
 
 # Corners of a box: the lower four, then the upper. Its faces: corners, outward normal, brightness.
 _CORNERS = np.array([[x, y, z] for z in (0, 1) for x, y in ((1, 1), (1, -1), (-1, -1), (-1, 1))], dtype=np.float64)

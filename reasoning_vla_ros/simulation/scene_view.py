@@ -28,7 +28,8 @@ LINES_M = 90.0
 PATCHES_M = 70.0
 SMALL_WIDTH_PX = 400  # pictures up to this width are drawn twice as large and averaged
 
-FRONT_CAMERA = PinholeCamera(256, 128, 100.0, (1.6, 0.0, 1.4))
+# Wide enough for junctions and for a car 80 m away to be 4 pixels wide; neither much sky nor the bonnet is seen.
+FRONT_CAMERA = PinholeCamera(384, 96, 100.0, (1.6, 0.0, 1.4))
 
 
 class SceneView:

@@ -376,7 +376,7 @@ def test_fewer_cameras_of_any_size_give_a_plan(planner: Planner, sizes: list[tup
 @pytest.mark.parametrize(
     ("fields", "frames"),
     [
-        ({"trained_rig": "simulation"}, (2, 0.4)),
+        ({"trained_rig": "simulation"}, (2, 0.8)),
         ({"trained_rig": None}, (4, 0.1)),
         ({"model_type": "alpamayo_r1"}, (4, 0.1)),
         ({"trained_rig": "kitti"}, (4, 0.1)),

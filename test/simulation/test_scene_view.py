@@ -1,4 +1,4 @@
-"""The camera: things are where they project to, and what the expert acts on shows at 256 x 128."""
+"""The camera: things are where they project to, and what the expert acts on shows in a small picture."""
 
 from __future__ import annotations
 
@@ -30,11 +30,15 @@ def test_a_truck_covers_the_pixels_that_its_corners_project_to(
     state = make_state(truck)
     rear = np.array([[20.0, y, z] for y in (1.25, -1.25) for z in (0.0, 3.2)])
     pixels = view.project(rear, state)
-    focal = 128 / np.tan(np.deg2rad(50))
+    middle, horizon = FRONT_CAMERA.width / 2, FRONT_CAMERA.height // 2
+    focal = middle / np.tan(np.deg2rad(50))
     np.testing.assert_allclose(pixels[:, 2], 18.4)
-    np.testing.assert_allclose(pixels[0], [128 - focal * 1.25 / 18.4, 64 + focal * 1.4 / 18.4, 18.4])
+    np.testing.assert_allclose(pixels[0], [middle - focal * 1.25 / 18.4, horizon + focal * 1.4 / 18.4, 18.4])
     changed = (view.render(state) != view.render(make_state())).any(axis=-1)
-    rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed[:64].any(axis=0))  # without its shadow
+    rows, columns = (
+        np.flatnonzero(changed.any(axis=1)),
+        np.flatnonzero(changed[:horizon].any(axis=0)),
+    )  # without its shadow
     left, right = pixels[:, 0].min(), pixels[:, 0].max()
     assert columns[0] == pytest.approx(left, abs=1.5)
     assert columns[-1] == pytest.approx(right, abs=1.5)
