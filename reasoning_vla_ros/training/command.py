@@ -108,7 +108,9 @@ def _model_and_samples(
     """The model to train, and samples to train on and to evaluate on. A new model is made in `folder`."""
     if config.new_model is None:
         with console.status("Loading the model"):
-            dtype = "float32" if config.mixed_precision == "no" else "bfloat16"
+            # Weights that are trained and saved otherwise are not rounded to bfloat16 before.
+            is_exact = config.mixed_precision == "no" or config.saved_dtype != "auto"
+            dtype = "float32" if is_exact else "bfloat16"
             model = load_model(config.model, vlm=config.vlm, device="cpu", dtype=dtype)
         if config.data.drives is not None:
             return model, *_made_once(partial(make_drives, config.data.drives), config.device)
