@@ -98,3 +98,17 @@ def test_configs_and_fits_load_no_transformers() -> None:
         "sys.exit(bool({'transformers', 'accelerate', 'peft'} & sys.modules.keys()))\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=REPO)
+
+
+@pytest.mark.parametrize(
+    ("corrections", "message"),
+    [
+        ({"count": 3}, "corrections.model is empty, needed who drives"),
+        ({"model": "m", "count": -1}, "corrections.count is -1, needed at least 0"),
+        ({"model": "m", "count": 1, "repeat": 0}, "corrections.repeat is 0, needed at least 1"),
+        ({"model": "m", "count": 1, "seed": 1}, "corrections.seed is 1, needed another seed"),
+    ],
+)
+def test_corrections_that_are_refused(corrections: dict, message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        config_from_dict({"data": {"drives": {"corrections": corrections}}})
