@@ -44,6 +44,7 @@ def simulate(
     ] = 400,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     json: Annotated[Path | None, typer.Option(help="Write the figures to this file.")] = None,
+    film: Annotated[Path | None, typer.Option(help="Write a film (MP4) of the one drive to this file.")] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for figures, drives, texts and instants.")] = None,
 ) -> None:
     """Score a planner in the driving world, let it drive one world, or record the expert."""
@@ -57,6 +58,8 @@ def simulate(
     if record is not None:
         if model is not None or oracle or evaluate is not None:
             raise ValueError("--record is of the expert, without --model, --oracle and --evaluate")
+        if film is not None:
+            raise ValueError("--film is of one drive, without --record")
         record_command(record, drives, seed, scenarios, duration, console)
         return
     if model is not None and oracle:
@@ -79,6 +82,8 @@ def simulate(
         ExpertPlanners() if oracle else ModelPlanners(model or DEFAULT_MODEL, planner_settings, device)
     )
     if evaluate is None:
-        drive_command(source, scenarios[0], settings, json, console)
+        drive_command(source, scenarios[0], settings, json, console, film)
         return
+    if film is not None:
+        raise ValueError("--film is of one drive, without --evaluate")
     evaluate_command(source, settings, num_jobs=jobs, threads=threads, json_path=json, output=output, console=console)

@@ -13,6 +13,8 @@ from reasoning_vla_ros.closed_loop.recorded_drives import record_drives
 from reasoning_vla_ros.closed_loop.report import print_scores, write_details, write_scores
 from reasoning_vla_ros.closed_loop.scores import driving_scores, scores_of
 from reasoning_vla_ros.closed_loop.settings import EvaluationSettings
+from reasoning_vla_ros.simulation.film import make_film
+from reasoning_vla_ros.simulation.film.from_steps import moments_of_steps
 from reasoning_vla_ros.simulation.world import World
 
 
@@ -37,11 +39,22 @@ def evaluate_command(
 
 
 def drive_command(
-    source: PlannerSource, scenario: str, settings: EvaluationSettings, json_path: Path | None, console: Console
+    source: PlannerSource,
+    scenario: str,
+    settings: EvaluationSettings,
+    json_path: Path | None,
+    console: Console,
+    film: Path | None = None,
 ) -> None:
-    """Drive one world by a planner and tell what came of it; the world's seed is the settings'."""
+    """Drive one world by a planner and tell what came of it; the world's seed is the settings'.
+
+    Args:
+        source, scenario, settings, console: as said.
+        json_path: where the figures go; None for nowhere.
+        film: likewise of a film, MP4.
+    """
     world = World(scenario, settings.seed)
-    driven = drive_world(world, source, settings)
+    driven = drive_world(world, source, settings, keep_steps=film is not None)
     result = driven.result
     told = ""
     for time_s, text in result.texts:
@@ -58,6 +71,10 @@ def drive_command(
         highlight=False,
         soft_wrap=True,
     )
+    if film is not None:
+        film.parent.mkdir(parents=True, exist_ok=True)
+        make_film(moments_of_steps(result.steps, Path(source.name).name, scenario), video=film)
+        console.print(str(film), markup=False, highlight=False, soft_wrap=True)
     if json_path is not None:
         write_scores(json_path, {"model": source.name, "scenario": scenario, "seed": settings.seed, **scores})
 

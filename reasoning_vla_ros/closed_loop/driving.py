@@ -88,9 +88,20 @@ class DrivingTask:
 
 
 def drive_world(
-    world: World, source: PlannerSource, settings: EvaluationSettings, is_blind: bool = False
+    world: World,
+    source: PlannerSource,
+    settings: EvaluationSettings,
+    is_blind: bool = False,
+    keep_steps: bool = False,
 ) -> DrivenWorld:
-    """Let the planner drive a world, and the expert a copy of it; see :class:`DrivenWorld`."""
+    """Let the planner drive a world, and the expert a copy of it; see :class:`DrivenWorld`.
+
+    Args:
+        world: is moved on.
+        source, settings: as said.
+        is_blind: give the planner black pictures.
+        keep_steps: keep the steps of the planner's drive, for a film.
+    """
     watched = WatchedPlanner(source.planner(world), world, is_blind)
     driver = PlannerDriver(
         watched,
@@ -103,7 +114,7 @@ def drive_world(
     views = {settings.observation.cameras[0][1]: settings.view()}
     expert = drive_until_first_plan(world, driver, views)
     twin = world.copy()
-    result = run_episode(world, driver, settings.episode_s, views=views)
+    result = run_episode(world, driver, settings.episode_s, views=views, keep_steps=keep_steps)
     reference = run_episode(twin, expert, settings.episode_s)
     placed = [_in_map(state, plan) for state, plan in watched.plans if plan.selected >= 0]
     return DrivenWorld(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -17,14 +18,17 @@ def run(*arguments: object) -> Result:
 
 def test_the_expert_drives_one_world(tmp_path: Path) -> None:
     result = run(
-        "--oracle", "--scenario", "curves", "--seed", 4, "--duration", 1.5, "--json", tmp_path / "new/drive.json"
-    )
+        "--oracle", "--scenario", "curves", "--seed", 4, "--duration", 1.5, "--json", tmp_path / "new/drive.json",
+        "--film", tmp_path / "films/drive.mp4",
+    )  # fmt: skip
     assert result.exit_code == 0, result.output
     output = " ".join(result.output.split())
     assert "curves, seed 4: drove on;" in output
     assert "4 plans, 4 valid" in output
     scores = json.loads((tmp_path / "new/drive.json").read_text())
     assert (scores["model"], scores["scenario"], scores["collision_rate"]) == ("expert", "curves", 0.0)
+    film = cv2.VideoCapture(str(tmp_path / "films/drive.mp4"))
+    assert film.get(cv2.CAP_PROP_FRAME_COUNT) == 15
 
 
 def test_a_model_drives(small_model_dir: Path) -> None:
@@ -50,6 +54,7 @@ def test_drives_are_recorded(tmp_path: Path) -> None:
     [
         (["--oracle", "--model", "m"], "needed --model or --oracle, not both"),
         (["--oracle", "--record", "{tmp}"], "--record is of the expert"),
+        (["--oracle", "--evaluate", "1", "--film", "{tmp}/drive.mp4"], "--film is of one drive"),
         (["--oracle", "--scenario", "moon"], "no scenarios ['moon']"),
         (["--oracle", "--duration", "0"], "episode_s must be at least 0.1 s and finite, got 0.0"),
         (["--oracle", "--frame-step", "0.25"], "multiple of 0.1 s, got 0.25"),
