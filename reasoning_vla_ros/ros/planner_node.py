@@ -40,7 +40,7 @@ from reasoning_vla_ros.ros.outputs import Outputs, diagnostics_to_msg
 from reasoning_vla_ros.ros.parameter_table import ParameterTable
 from reasoning_vla_ros.ros.parameters import PlannerParameters
 from reasoning_vla_ros.ros.plan_worker import Outcome, PlanCancelledError, PlanWorker
-from reasoning_vla_ros.ros.qos import LATCHED_QOS, OUTPUT_QOS, SENSOR_QOS
+from reasoning_vla_ros.ros.qos import LATCHED_QOS, ODOMETRY_QOS, OUTPUT_QOS, SENSOR_QOS
 from reasoning_vla_ros.ros.rig_health import RigHealth
 
 NODE_NAME = "planner_node"
@@ -193,7 +193,7 @@ class PlannerNode(LifecycleNode):
         assert self._inputs is not None
         for camera in self._inputs.cameras:
             subscribe(image_class, f"{camera}/image{suffix}", partial(self._on_image, camera), SENSOR_QOS)
-        subscribe(message_types.Odometry, "odometry", self._on_odometry, SENSOR_QOS)
+        subscribe(message_types.Odometry, "odometry", self._on_odometry, ODOMETRY_QOS)
         subscribe(message_types.String, "instruction", self._on_instruction, LATCHED_QOS)
 
     def _release(self) -> None:

@@ -48,6 +48,20 @@ def test_observation_is_what_was_sent(active) -> None:
     assert observation.history_xyz[0, 0] == pytest.approx(-15.0, abs=1e-3)
 
 
+def test_odometry_that_comes_while_the_node_is_held_up_is_not_lost(active) -> None:
+    """Nothing is spun while the poses of a second and a half are sent: the node's queue has to hold them."""
+    first_ns = active.next_ns
+    for step in range(16):
+        active.publishers["odometry"].publish(active.odometry(first_ns + step * 100_000_000))
+        time.sleep(0.005)
+    active.next_ns = first_ns + 15 * 100_000_000
+    received = active.node._inputs.odometry.received
+    active.spin_until(lambda: active.node._inputs.odometry.received >= received + 16)
+    for _ in range(3):
+        stamp_ns = active.feed()
+    active.wait_for_output("plan", stamp_ns)
+
+
 def test_instruction_is_the_parameters_until_one_arrives(active) -> None:
     active.node._instruction = None
     assert active.set(instruction="Keep right")[0].successful

@@ -10,7 +10,7 @@ from reasoning_vla_ros.simulation.expert import ExpertDriver, expert_future
 from reasoning_vla_ros.simulation.navigation_text import wordings
 from reasoning_vla_ros.simulation.reason_checker import is_true
 from reasoning_vla_ros.simulation.scenarios import SCENARIOS, ScenarioSettings
-from reasoning_vla_ros.simulation.scene_view import SceneView
+from reasoning_vla_ros.simulation.scene_view import FRONT_CAMERA, SceneView
 from reasoning_vla_ros.simulation.world import World
 from reasoning_vla_ros.simulation.world_state import EgoCommand
 
@@ -133,7 +133,7 @@ def test_a_driver_gets_images_history_and_navigation_and_its_fault_ends_the_driv
     assert result.has_left_road
     assert len(driver.seen) == len(result.poses_in_map) - 1 < 150
     last = driver.seen[-1]
-    assert last.images["front"].shape == (128, 256, 3)
+    assert last.images["front"].shape == (FRONT_CAMERA.height, FRONT_CAMERA.width, 3)
     assert len(last.past_poses) == len(driver.seen)
     np.testing.assert_array_equal(last.past_poses[-1, :2], last.ego.xy)
     assert "exit" in last.navigation
