@@ -35,8 +35,9 @@ def simulated_drives(config: DrivesConfig) -> tuple[Samples, Samples]:
         num_history=config.num_history,
         stride=config.stride,
         disturbed_share=config.disturbed_share,
+        displaced_share=config.displaced_share,
     )
-    undisturbed = replace(settings, disturbed_share=0.0)
+    undisturbed = replace(settings, disturbed_share=0.0, displaced_share=0.0)
     with Progress(console=console) as progress:
 
         def showing(what: str, count: int) -> Callable[[int, int], None]:

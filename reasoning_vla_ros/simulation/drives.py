@@ -11,7 +11,7 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from reasoning_vla_ros.simulation.expert import ExpertDriver
+from reasoning_vla_ros.simulation.expert import ExpertDriver, relative_to
 from reasoning_vla_ros.simulation.facts import Decision
 from reasoning_vla_ros.simulation.navigation_text import navigation_text
 from reasoning_vla_ros.simulation.pushes import Pushes
@@ -21,6 +21,8 @@ from reasoning_vla_ros.simulation.world import World
 from reasoning_vla_ros.simulation.world_state import WorldState
 
 DT_S = 0.1
+# How far the ego is put aside, one standard deviation, and at most; lanes are 4 m wide and cars 2 m.
+LEFT_M, MOST_LEFT_M, TURN_RAD = 0.6, 1.4, 0.06
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class DriveSettings:
         stride: steps of 0.1 s between samples.
         disturbed_share: of the drives in which the ego is pushed off its way now and then, so that the expert shows
             how to come back.
+        displaced_share: of the drives in which it is put beside its way now and then, with all of its past; the others
+            are disturbed or not, in the shares that are told.
         settings: of the scenarios.
     """
 
@@ -47,6 +51,7 @@ class DriveSettings:
     horizon: int = 64
     stride: int = 1
     disturbed_share: float = 0.5
+    displaced_share: float = 0.0
     settings: ScenarioSettings = ScenarioSettings()  # noqa: RUF009 (frozen)
 
     def __post_init__(self) -> None:
@@ -58,8 +63,9 @@ class DriveSettings:
             raise ValueError(f"frame_dt_s must be a multiple of {DT_S} s, got {self.frame_dt_s}")
         if self.stride < 1:
             raise ValueError(f"stride must be at least 1, got {self.stride}")
-        if not 0 <= self.disturbed_share <= 1:
-            raise ValueError(f"disturbed_share must lie in [0, 1], got {self.disturbed_share}")
+        for name in ("disturbed_share", "displaced_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
         if self.episode_s <= (self.first_step + self.horizon) * DT_S:
             least = (self.first_step + self.horizon) * DT_S
             raise ValueError(f"episode_s must be more than {least:.1f} s, history and horizon, got {self.episode_s}")
@@ -162,6 +168,48 @@ def _in_order(jobs: int, scenarios: list[str], seeds: list[int], settings: Drive
         yield from pool.map(make_drive, scenarios, seeds, repeat(settings), chunksize=4)
 
 
+class Displacements:
+    """Puts the ego of a drive beside its way now and then, its past with it: what it would see had it come there.
+
+    A push moves the ego by decimetres; this shows the expert's way back from further off, at once.
+
+    Args:
+        rng: of when, and how far.
+        settings: of the drive.
+    """
+
+    def __init__(self, rng: np.random.Generator, settings: DriveSettings) -> None:
+        self.rng = rng
+        self.steps: set[int] = set()
+        if rng.random() >= settings.displaced_share:
+            return
+        step = settings.first_step + int(rng.integers(0, 20))
+        while step < round(settings.episode_s / DT_S) - settings.horizon:
+            self.steps.add(step)
+            # A horizon later nothing of this is in any future, and a history later in no past.
+            step += settings.horizon + settings.first_step + int(rng.integers(0, 10))
+
+    def move(
+        self, world: World, past: Sequence[Moment], poses: Sequence[tuple[float, float, float]]
+    ) -> tuple[list[Moment], list[tuple[float, float, float]]] | None:
+        """Moves the ego, and gives its past as it would have been: moments, and poses up to now. None without room."""
+        before = world.ego
+        if not world.displace(
+            float(np.clip(self.rng.normal(0.0, LEFT_M), -MOST_LEFT_M, MOST_LEFT_M)),
+            float(self.rng.normal(0.0, TURN_RAD)),
+        ):
+            return None
+        xyz, turn = relative_to(np.array(poses), before.xy, before.yaw_rad)
+        cos, sin = np.cos(world.ego.yaw_rad), np.sin(world.ego.yaw_rad)
+        xy = xyz[:, :2] @ np.array([[cos, sin], [-sin, cos]]) + np.array(world.ego.xy)
+        moved = [(float(x), float(y), float(yaw)) for (x, y), yaw in zip(xy, turn + world.ego.yaw_rad, strict=True)]
+        moments = []
+        for moment, (x, y, yaw) in zip(past, moved[:-1], strict=True):
+            ego = replace(moment.state.ego, xy=(x, y), yaw_rad=yaw)
+            moments.append(replace(moment, state=replace(moment.state, ego=ego)))
+        return moments, moved
+
+
 def make_drive(
     scenario: str,
     seed: int,
@@ -177,11 +225,22 @@ def make_drive(
     world, driver = World(scenario, seed, settings.settings), ExpertDriver()
     rng = np.random.default_rng([seed, 11])
     pushes = Pushes(rng, settings.episode_s if rng.random() < settings.disturbed_share else 0.0)
+    displacements = Displacements(np.random.default_rng([seed, 17]), settings)
+    if displacements.steps:
+        pushes = Pushes(rng, 0.0)
     poses = [(*world.ego.xy, world.ego.yaw_rad)]
     moments: list[Moment] = []
+    seams: list[int] = []
     for step in range(round(settings.episode_s / DT_S)):
         if on_step is not None:
             on_step(step, world, driver)
+        if step in displacements.steps and len(moments) >= settings.first_step:
+            moved = displacements.move(world, moments[-settings.first_step :], poses[-settings.first_step - 1 :])
+            if moved is not None:
+                seams.append(len(moments))
+                past, past_poses = moved
+                moments += past
+                poses = [*poses[:-1], *past_poses]
         state = world.state()
         decision = driver.decide(world, state)
         command, is_pushed = pushes.disturb(decision.command, state)
@@ -191,15 +250,19 @@ def make_drive(
         if world.has_collided or world.has_left_road or world.is_finished:
             break
     failed = world.has_collided or world.has_left_road
-    return Drive(scenario, seed, tuple(moments), np.array(poses), _sample_steps(moments, settings, failed))
+    return Drive(scenario, seed, tuple(moments), np.array(poses), _sample_steps(moments, settings, failed, seams))
 
 
-def _sample_steps(moments: Sequence[Moment], settings: DriveSettings, failed: bool) -> tuple[int, ...]:
-    """Steps whose whole future the expert drove undisturbed, and that did not lead to a failure."""
+def _sample_steps(
+    moments: Sequence[Moment], settings: DriveSettings, failed: bool, seams: Sequence[int] = ()
+) -> tuple[int, ...]:
+    """Steps whose whole future the expert drove undisturbed, that did not lead to a failure, and whose past and future
+    lie between two seams."""
     last = len(moments) - settings.horizon - (settings.horizon if failed else 0)
     pushed = np.array([moment.is_pushed for moment in moments], bool)
     return tuple(
         step
         for step in range(settings.first_step, last + 1, settings.stride)
         if not pushed[step : step + settings.horizon].any()
+        and not any(step - settings.first_step < seam <= step + settings.horizon for seam in seams)
     )

@@ -29,6 +29,7 @@ from reasoning_vla_ros.simulation.world_state import (
 )
 
 OFF_ROAD_M = 0.3
+DISPLACED_GAP_M = 0.5  # to others, where the ego is put aside
 BRAKE_LIGHT_MPS2 = -0.6
 JUNCTION_IN_VIEW_M = 120.0
 ROUTE_AHEAD_M = 110.0
@@ -116,6 +117,27 @@ class World:
         outline = footprints.corners(moved.xy, moved.yaw_rad, moved.length_m, moved.width_m)
         self.has_left_road |= self._area.outside_m(outline) > OFF_ROAD_M
         self.has_collided |= self.min_gap_m() < 0.0
+
+    def displace(self, left_m: float, turn_rad: float) -> bool:
+        """Puts the ego beside where it is and turns it, to ask what it would do there. Nothing moves on.
+
+        Returns:
+            Whether there is room: where it would touch something or stand off the road, it stays where it is.
+        """
+        ego = self.ego
+        cos, sin = np.cos(ego.yaw_rad), np.sin(ego.yaw_rad)
+        moved = replace(ego, xy=(ego.xy[0] - sin * left_m, ego.xy[1] + cos * left_m), yaw_rad=ego.yaw_rad + turn_rad)
+        outline = footprints.corners(moved.xy, moved.yaw_rad, moved.length_m, moved.width_m)
+        self.ego = moved
+        if self._area.outside_m(outline) > 0.0 or self.min_gap_m() < DISPLACED_GAP_M:
+            self.ego = ego
+            return False
+        projections = [path.project(moved.xy, s) for path, s in zip(self.paths, self.s_m, strict=True)]
+        self.s_m = [s for s, _ in projections]
+        self.lane = int(np.argmin([abs(left) for _, left in projections]))
+        assert self.road.ego is not None
+        self.road.ego.follow(moved, *self._ego_lane())
+        return True
 
     def min_gap_m(self) -> float:
         """Distance from the ego's footprint to the nearest other one; negative where they overlap; at most 40 m."""

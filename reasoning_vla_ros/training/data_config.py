@@ -53,6 +53,7 @@ class DrivesConfig:
         num_history: ego poses at 0.1 s.
         stride: a sample every so many steps of 0.1 s.
         disturbed_share: of the drives in which the ego is pushed off its way now and then.
+        displaced_share: of the drives in which it is put beside its way instead, with all of its past.
         jobs: processes that make them.
         corrections: drives of a model to train on as well; see :class:`CorrectionsConfig`.
     """
@@ -68,6 +69,7 @@ class DrivesConfig:
     num_history: int = 16
     stride: int = 1
     disturbed_share: float = 0.5
+    displaced_share: float = 0.0
     jobs: int = 1
     corrections: CorrectionsConfig = CorrectionsConfig()
 

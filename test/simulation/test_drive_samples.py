@@ -126,3 +126,39 @@ def test_several_processes_make_the_same_drives_and_a_stride_leaves_samples_out(
         replace(SHORT, stride=0)
     with pytest.raises(ValueError, match="jobs must be at least 1, got 0"):
         make_drives(1, 0, SHORT, jobs=0)
+
+
+def test_a_displaced_ego_brings_its_past_along_and_is_driven_back() -> None:
+    settings = DriveSettings(("curves", "highway"), 24.0, disturbed_share=0.0, displaced_share=1.0)
+    samples = samples_of(4, 5, settings)
+    straight = samples_of(4, 5, replace(settings, displaced_share=0.0))
+    assert len(samples) > 100
+    back = []
+    for index in range(len(samples)):
+        sample, (number, step) = samples[index], samples.index[index]
+        way = np.vstack([sample.observation.history_xyz, sample.future_xyz])[:, :2]
+        # No sample holds the leap itself: neither its past nor its future.
+        assert np.abs(np.diff(np.linalg.norm(np.diff(way, axis=0), axis=1))).max() < 0.1
+        lane = straight.drives[number].poses_in_map
+        poses = samples.drives[number].poses_in_map
+        back.append([_offset_m(poses[step], lane), _offset_m(poses[step + 64], lane)])
+    now_m, then_m = np.array(back).T
+    assert now_m.max() > 0.6
+    far = now_m > 0.5
+    assert far.sum() > 10
+    assert then_m[far].mean() < 0.5 * now_m[far].mean()
+
+
+def _offset_m(pose: np.ndarray, lane: np.ndarray) -> float:
+    return float(np.linalg.norm(lane[:, :2] - pose[:2], axis=1).min())
+
+
+def test_no_room_to_be_displaced() -> None:
+    world = World("curves", 0)
+    before = world.ego
+    assert not world.displace(30.0, 0.0)
+    assert world.ego == before
+    assert world.displace(0.5, 0.05)
+    assert world.ego.yaw_rad == pytest.approx(before.yaw_rad + 0.05)
+    assert np.hypot(*(np.array(world.ego.xy) - before.xy)) == pytest.approx(0.5)
+    assert not world.has_left_road
