@@ -19,7 +19,7 @@ from reasoning_vla_ros.closed_loop.seeds import training_seed
 from reasoning_vla_ros.closed_loop.settings import HORIZON, EvaluationSettings
 from reasoning_vla_ros.simulation.drives import DT_S, Drive, Moment
 from reasoning_vla_ros.simulation.episode import Sensed
-from reasoning_vla_ros.simulation.expert import ExpertDriver
+from reasoning_vla_ros.simulation.expert import ExpertDriver, expert_poses
 from reasoning_vla_ros.simulation.navigation_text import navigation_text
 from reasoning_vla_ros.simulation.planner_driver import PlannerDriver
 from reasoning_vla_ros.simulation.world import World
@@ -69,7 +69,7 @@ class CorrectedDriveTask:
                 if driver.is_ready and state.time_s >= handover_s:
                     command = driver.command(sensed)
                     if step >= first_step and step % self.stride == 0:
-                        future = _future_of(world, before)
+                        future = expert_poses(world, before, HORIZON * DT_S)
                         if future is not None:
                             corrections[step] = future
             world.step(command, DT_S)
@@ -117,15 +117,3 @@ def make_corrected_drives(
 
     with Workers(source, settings, jobs) as workers:
         return workers.run(tasks, done)
-
-
-def _future_of(world: World, expert: ExpertDriver) -> NDArray[np.float64] | None:
-    """Poses in the map [HORIZON, 3] that the expert drives from here on; None where it fails."""
-    twin, driver = world.copy(), copy.copy(expert)
-    poses = []
-    for _ in range(HORIZON):
-        twin.step(driver.drive(twin), DT_S)
-        if twin.has_collided or twin.has_left_road:
-            return None
-        poses.append((*twin.ego.xy, twin.ego.yaw_rad))
-    return np.array(poses)

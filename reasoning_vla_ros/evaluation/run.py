@@ -149,7 +149,8 @@ def evaluate(
             "stride": stride,
             "max_plans": max_plans,
             "deadline_s": deadline_s,
-            "instruction": instruction or _instruction_topics(recordings),
+            "instruction": instruction,
+            "instruction_topics": [] if instruction else _instruction_topics(recordings),
             "train_bags": [str(bag) for bag in train_bags],
         },
         notes=[*notes, baselines.statement],
@@ -158,10 +159,9 @@ def evaluate(
     )
 
 
-def _instruction_topics(recordings: Sequence[Recording]) -> str:
-    """Where instructions came from; empty where there were none."""
-    topics = sorted({each.instruction_topic for each in recordings if each.instruction_topic is not None})
-    return f"as told on {', '.join(topics)}" if topics else ""
+def _instruction_topics(recordings: Sequence[Recording]) -> list[str]:
+    """Where instructions came from."""
+    return sorted({each.instruction_topic for each in recordings if each.instruction_topic is not None})
 
 
 def require_distinct(bags: Sequence[Path | str], train_bags: Sequence[Path | str] = ()) -> None:

@@ -217,21 +217,37 @@ class ExpertDriver:
         return float(path.curvature[soon]) + float(np.clip(back, -most, most))
 
 
+def expert_poses(
+    world: World, driver: ExpertDriver | None = None, horizon_s: float = 6.4, dt_s: float = 0.1
+) -> NDArray[np.float64] | None:
+    """What the expert would do from here on; None where it would hit something or leave the road.
+
+    A copy of the world is driven on; world and driver stay as they are.
+
+    Returns:
+        float64 [T, 3], x, y, yaw of base_link in the map at dt_s, 2 dt_s, …
+    """
+    poses, twin = _driven_on(world, driver, horizon_s, dt_s)
+    return None if twin.has_collided or twin.has_left_road else poses
+
+
 def expert_future(
     world: World, driver: ExpertDriver | None = None, horizon_s: float = 6.4, dt_s: float = 0.1
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What the expert would do from here on: a copy of the world is driven on; world and driver stay as they are.
+    """As `expert_poses`, whatever comes of it: xyz float64 [T, 3] and yaw [T] in base_link of now, metres, radians."""
+    poses, _ = _driven_on(world, driver, horizon_s, dt_s)
+    return relative_to(poses, world.ego.xy, world.ego.yaw_rad)
 
-    Returns:
-        xyz: float64 [T, 3], base_link at dt_s, 2 dt_s, … in base_link of now, metres.
-        yaw_rad: float64 [T], in base_link of now.
-    """
+
+def _driven_on(
+    world: World, driver: ExpertDriver | None, horizon_s: float, dt_s: float
+) -> tuple[NDArray[np.float64], World]:
     twin, driver = world.copy(), copy.deepcopy(driver) if driver else ExpertDriver()
     poses = []
     for _ in range(round(horizon_s / dt_s)):
         twin.step(driver.drive(twin), dt_s)
         poses.append((*twin.ego.xy, twin.ego.yaw_rad))
-    return relative_to(np.array(poses), world.ego.xy, world.ego.yaw_rad)
+    return np.array(poses), twin
 
 
 def relative_to(
