@@ -3,6 +3,7 @@
 # make replay  a recording (KITTI=DIR, or a rendered drive) through the planner node; plans, scores, report in output/replay
 # make test    all tests
 # make lint    ruff and mypy
+# make tiny-model   reasoning_vla_tiny trained anew into output/reasoning_vla_tiny, two hours on two cores
 # make bench   speed as ratios against baselines, measured in one run
 #
 # PYTHON=python3.12 picks the interpreter, ROS=jazzy the distribution, TRANSFORMERS=4.57.1 a version of transformers.
@@ -23,8 +24,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(ROS)$(TRANSFORMERS)
 IN_ROS := . scripts/ros_env.sh &&
+TRAIN := OMP_NUM_THREADS=1 $(BIN)/torchrun --nproc_per_node=2 -m reasoning_vla_ros.cli train
 
-.PHONY: setup build demo replay test lint bench clean
+.PHONY: setup build demo replay test lint bench tiny-model clean
 
 setup: build
 
@@ -55,6 +57,11 @@ lint: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# A second stage learns from what the expert says to the first one's own driving.
+tiny-model: $(STAMP)
+	@$(TRAIN) --config config/train/tiny.yaml --output output/tiny
+	@$(TRAIN) --config config/train/tiny_corrected.yaml --output output/reasoning_vla_tiny
 
 bench: build
 	@$(IN_ROS) reasoning-vla bench

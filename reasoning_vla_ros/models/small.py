@@ -14,6 +14,7 @@ from reasoning_vla_ros.models.alpamayo_r1 import AlpamayoR1
 from reasoning_vla_ros.models.backends import get_backend
 from reasoning_vla_ros.models.config import VLM_FOLDER, ReasoningVLAConfig
 from reasoning_vla_ros.models.fitted_tokenizers import tokenizer_of
+from reasoning_vla_ros.models.level_embeddings import embed_levels
 from reasoning_vla_ros.models.model_classes import MODEL_CLASSES
 from reasoning_vla_ros.models.reasoning_vla import ReasoningVLA
 from reasoning_vla_ros.models.small_config import SmallModelConfig
@@ -115,6 +116,7 @@ def build_model(folder: str | Path, config: SmallModelConfig, texts: Sequence[st
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = model_class(model_config, print_param_count=False).eval()
+    embed_levels(model, seed)
     logging.disable_progress_bar()  # a bar for one file of a few megabytes
     try:
         model.save_pretrained(folder)

@@ -42,8 +42,8 @@ START_S = 1_000_000_000
 RESTART_S = 1_000
 # A planner has its history by then, and may be waited for.
 WARM_UP_S = 2.0
-# Times real time until then, in lockstep with plans: nothing holds time yet, and a planner that has no time to take an
-# image loses it, without which there will be no plan.
+# Times real time at most while nothing holds time in lockstep with plans, then and after a wait in vain: a planner that
+# has no time to take an image loses it, without which there will be no plan.
 WARM_UP_RATE = 1.0
 # More than this behind real time is not caught up with.
 MAX_BEHIND_S = 0.2
@@ -130,7 +130,7 @@ class SimulatorNode(Node):
     def _on_plan(self, msg: Any) -> None:
         stamp_ns = stamp_to_ns(msg.header.stamp)
         if stamp_ns <= self.stamp_ns:
-            self._run.plan_ns = stamp_ns
+            self._run.plan_ns, self._run.is_loose = stamp_ns, False
 
     # Time -----------------------------------------------------------------------------------------------------------
 
@@ -145,8 +145,8 @@ class SimulatorNode(Node):
                 executor.spin_once(timeout_sec=0.01)
                 return True
             self.num_waits_in_vain += 1
-            if waits_for == "plan":
-                self._run.plan_ns = self._run.image_ns  # time goes on until the next one is due
+            # A planner that lost an image has no history, and makes no plan until time has gone on for a while.
+            self._run.is_loose = waits_for == "plan"
             self._log.warning("lockstep", f"no {waits_for} within {self.parameters.lockstep_limit_s:g} s; going on")
         return self.step()
 
@@ -163,6 +163,8 @@ class SimulatorNode(Node):
 
     def _is_plan_due(self) -> bool:
         run = self._run
+        if run.is_loose:
+            return False
         if run.plan_ns is None:
             return run.image_ns - run.start_ns >= seconds_to_ns(WARM_UP_S)
         # The planner's own rule for max_rate_hz, so that both mean the same images.
@@ -172,7 +174,7 @@ class SimulatorNode(Node):
         """Moves the world on by a step and publishes it; False when the simulation is over."""
         now_s = time.monotonic()
         rate = self.parameters.rate
-        if self.parameters.lockstep == "plan" and self._run.target is None:
+        if self.parameters.lockstep == "plan" and (self._run.target is None or self._run.is_loose):
             rate = min(rate, WARM_UP_RATE)
         self._due_s = max(self._due_s, now_s - MAX_BEHIND_S) + self.parameters.step_s / rate
         if self._wants_start:

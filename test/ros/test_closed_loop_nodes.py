@@ -477,6 +477,25 @@ def test_lockstep_waits_for_the_plan(stage: Stage) -> None:
     assert node.waits_for() == "plan"
 
 
+def test_lockstep_goes_on_until_there_is_a_plan_again(stage: Stage) -> None:
+    simulator = SimulatorStage(stage, lockstep="plan", lockstep_plan_period_s=0.4, lockstep_limit_s=0.2)
+    node = simulator.node
+    simulator.images("front")
+    stage.spin_until(lambda: node.waits_for() == "")
+    simulator.steps(40)
+    assert node.waits_for() == "plan"
+    stage.spin_until(lambda: node.turn(stage.executor) and node.num_waits_in_vain == 1)
+    simulator.steps(20)  # a second without a plan
+    assert node.waits_for() == ""
+    plans = stage.tester.create_publisher(message_types.Plan, f"{simulator.prefix}/input/plan", OUTPUT_QOS)
+    stage.spin_until(lambda: plans.get_subscription_count())
+    plan = message_types.Plan()
+    plan.header.stamp = ns_to_stamp(node.stamp_ns - 600_000_000, message_types.Time)
+    plans.publish(plan)
+    stage.spin_until(lambda: node.waits_for() == "plan")
+    assert node.num_waits_in_vain == 1
+
+
 def test_simulator_refuses_parameters_of_no_use(stage: Stage) -> None:
     for values, match in (
         ({"scenario": "nowhere"}, "no scenario 'nowhere'"),
