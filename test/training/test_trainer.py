@@ -52,7 +52,7 @@ def test_tokens_are_learned(tiny_vla: Any, make_config: MakeConfig, samples: lis
 def test_flow_matching_is_learned(tiny_alpamayo: Any, make_config: MakeConfig, samples: list[TrainingSample]) -> None:
     config = make_config(
         mode="expert",
-        steps=80,
+        steps=100,
         optimizer={"learning_rate": 5e-3, "warmup_steps": 5},
         evaluation={"samples": 4, "candidates": 2, "max_reasoning_tokens": 0},
     )

@@ -37,7 +37,7 @@ def test_the_commands_shown_can_be_parsed() -> None:
     lines = "\n".join(blocks("bash")).replace("\\\n", " ").splitlines()
     commands = [shlex.split(line, comments=True) for line in lines]
     trains = [words[words.index("train") + 1 :] for words in commands if "train" in words]
-    assert len(trains) == 7
+    assert len(trains) == 5
     command = get_command(app).commands["train"]  # type: ignore[attr-defined]
     for words in trains:
         parsed = command.make_context("train", list(words)).params
